@@ -1,0 +1,137 @@
+using System;
+using System.Threading;
+
+namespace RingFlash.Reference.Numerics;
+
+/// <summary>
+/// A fixed set of threads that split a range of independent work items. The split is static: worker w of W takes items
+/// ⌊n·w/W⌋ … ⌊n·(w+1)/W⌋ − 1. No sum is ever split across items, so results do not depend on the number of workers.
+/// </summary>
+/// <remarks>One caller at a time. The caller's own thread is worker 0.</remarks>
+public sealed class WorkerPool : IDisposable
+{
+    private readonly Thread[] threads;
+    private readonly SemaphoreSlim[] starts;
+    private readonly CountdownEvent finished = new(1);
+    private Action<int, int, int>? body;
+    private int itemCount;
+    private Exception? failure;
+    private bool stopping;
+
+    /// <summary>Starts the threads.</summary>
+    /// <param name="threadCount">The number of workers, at least 1.</param>
+    public WorkerPool(int threadCount)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(threadCount, 1);
+        threads = new Thread[threadCount - 1];
+        starts = new SemaphoreSlim[threadCount - 1];
+        for (int index = 0; index < threads.Length; index++)
+        {
+            int worker = index + 1;
+            starts[index] = new SemaphoreSlim(0);
+            threads[index] = new Thread(() => Work(worker)) { IsBackground = true, Name = $"ringflash worker {worker}" };
+            threads[index].Start();
+        }
+    }
+
+    /// <summary>The number of workers, the caller included.</summary>
+    public int ThreadCount => threads.Length + 1;
+
+    /// <summary>Runs <paramref name="range"/> once per worker that has items, and returns when all are done.</summary>
+    /// <param name="items">The number of items.</param>
+    /// <param name="range">Receives first item, end (exclusive) and the worker's number.</param>
+    public void Run(int items, Action<int, int, int> range)
+    {
+        ArgumentNullException.ThrowIfNull(range);
+        if (threads.Length == 0 || items <= 1)
+        {
+            if (items > 0)
+            {
+                range(0, items, 0);
+            }
+
+            return;
+        }
+
+        body = range;
+        itemCount = items;
+        failure = null;
+        finished.Reset(threads.Length);
+        foreach (SemaphoreSlim start in starts)
+        {
+            start.Release();
+        }
+
+        try
+        {
+            RunShare(0);
+        }
+        finally
+        {
+            finished.Wait();
+            body = null;
+        }
+
+        if (failure is not null)
+        {
+            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(failure);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        stopping = true;
+        foreach (SemaphoreSlim start in starts)
+        {
+            start.Release();
+        }
+
+        foreach (Thread thread in threads)
+        {
+            thread.Join();
+        }
+
+        foreach (SemaphoreSlim start in starts)
+        {
+            start.Dispose();
+        }
+
+        finished.Dispose();
+    }
+
+    private void Work(int worker)
+    {
+        while (true)
+        {
+            starts[worker - 1].Wait();
+            if (stopping)
+            {
+                return;
+            }
+
+            try
+            {
+                RunShare(worker);
+            }
+            catch (Exception exception)
+            {
+                failure = exception; // rethrown on the caller's thread
+            }
+            finally
+            {
+                finished.Signal();
+            }
+        }
+    }
+
+    private void RunShare(int worker)
+    {
+        int first = (int)((long)itemCount * worker / ThreadCount);
+        int end = (int)((long)itemCount * (worker + 1) / ThreadCount);
+        if (first < end)
+        {
+            body!(first, end, worker);
+        }
+    }
+}
