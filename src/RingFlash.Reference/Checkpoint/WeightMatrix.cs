@@ -1,0 +1,176 @@
+using System;
+using RingFlash.Reference.Numerics;
+
+namespace RingFlash.Reference.Checkpoint;
+
+/// <summary>
+/// A linear weight W [outputs, inputs] as the operators see it: float32 values read by row or by panel. Where the values
+/// come from (a file, a generator, codes with block scales) is not visible.
+/// </summary>
+public abstract class WeightMatrix
+{
+    /// <summary>Sets the name and the axes.</summary>
+    /// <param name="name">The checkpoint name.</param>
+    /// <param name="outputs">The number of rows.</param>
+    /// <param name="inputs">The number of columns.</param>
+    protected WeightMatrix(string name, int outputs, int inputs)
+    {
+        Name = name;
+        Outputs = outputs;
+        Inputs = inputs;
+    }
+
+    /// <summary>The checkpoint name.</summary>
+    public string Name { get; }
+
+    /// <summary>Rows of W: the length of an output row.</summary>
+    public int Outputs { get; }
+
+    /// <summary>Columns of W: the length of an input row.</summary>
+    public int Inputs { get; }
+
+    /// <summary>Reads one row.</summary>
+    /// <param name="row">0 … Outputs − 1.</param>
+    /// <param name="destination">[Inputs], float32, written.</param>
+    public abstract void ReadRow(int row, Span<float> destination);
+
+    /// <summary>Reads a transposed tile; see <see cref="IWeightSource.ReadPanel"/>.</summary>
+    /// <param name="firstRow">A multiple of 32.</param>
+    /// <param name="firstColumn">A multiple of 128.</param>
+    /// <param name="columnCount">The number of columns.</param>
+    /// <param name="panel">[columnCount, 32], float32, written; zero for rows beyond the matrix.</param>
+    public abstract void ReadPanel(int firstRow, int firstColumn, int columnCount, Span<float> panel);
+}
+
+/// <summary>A matrix whose stored numbers are the weights: f32, bf16 or f16 in a file, or generated.</summary>
+public sealed class SourceMatrix : WeightMatrix
+{
+    private readonly IWeightSource source;
+    private readonly TensorInfo tensor;
+    private readonly bool roundToBFloat16;
+
+    /// <summary>Refers to a tensor of a source; nothing is read yet.</summary>
+    /// <param name="source">The source.</param>
+    /// <param name="tensor">A matrix of it.</param>
+    /// <param name="roundToBFloat16">
+    /// Whether wider values are rounded to bfloat16, as loading the published model in bfloat16 does.
+    /// </param>
+    public SourceMatrix(IWeightSource source, TensorInfo tensor, bool roundToBFloat16)
+        : base(tensor.Name, checked((int)tensor.Shape[0]), checked((int)tensor.Shape[1]))
+    {
+        this.source = source;
+        this.tensor = tensor;
+        this.roundToBFloat16 = roundToBFloat16 && tensor.ElementType != ElementType.BFloat16;
+    }
+
+    /// <inheritdoc/>
+    public override void ReadRow(int row, Span<float> destination)
+    {
+        source.Read(tensor, (long)row * Inputs, destination[..Inputs]);
+        RoundInPlace(destination[..Inputs]);
+    }
+
+    /// <inheritdoc/>
+    public override void ReadPanel(int firstRow, int firstColumn, int columnCount, Span<float> panel)
+    {
+        source.ReadPanel(tensor, firstRow, firstColumn, columnCount, panel);
+        RoundInPlace(panel);
+    }
+
+    private void RoundInPlace(Span<float> values)
+    {
+        if (roundToBFloat16)
+        {
+            for (int index = 0; index < values.Length; index++)
+            {
+                values[index] = BFloat16.Round(values[index]);
+            }
+        }
+    }
+}
+
+/// <summary>
+/// A block-quantised matrix: e4m3 codes with one float32 scale per 128 × 128 block. The weight is
+/// <c>float32(code) · scale[⌊row/128⌋, ⌊column/128⌋]</c>, one rounding. (The scales are stored under the name
+/// <c>weight_scale_inv</c> and are multiplied all the same.)
+/// </summary>
+public sealed class Float8BlockMatrix : WeightMatrix
+{
+    /// <summary>The side of a block.</summary>
+    public const int BlockSize = 128;
+
+    private readonly IWeightSource source;
+    private readonly TensorInfo codes;
+    private readonly float[] scales;
+    private readonly int scaleColumns;
+
+    /// <summary>Refers to the codes and reads the scales.</summary>
+    /// <param name="source">The source of both.</param>
+    /// <param name="codes">[outputs, inputs], F8_E4M3.</param>
+    /// <param name="scaleTensor">[⌈outputs/128⌉, ⌈inputs/128⌉], F32.</param>
+    /// <exception cref="InvalidInputException">The scales have another shape.</exception>
+    public Float8BlockMatrix(IWeightSource source, TensorInfo codes, TensorInfo scaleTensor)
+        : base(codes.Name, checked((int)codes.Shape[0]), checked((int)codes.Shape[1]))
+    {
+        this.source = source;
+        this.codes = codes;
+        scaleColumns = (Inputs + BlockSize - 1) / BlockSize;
+        int scaleRows = (Outputs + BlockSize - 1) / BlockSize;
+        if (scaleTensor.Shape.Count != 2 || scaleTensor.Shape[0] != scaleRows || scaleTensor.Shape[1] != scaleColumns)
+        {
+            throw new InvalidInputException(
+                source.Description,
+                scaleTensor.Name,
+                $"shape {scaleTensor.ShapeText}, but {codes.ShapeText} in blocks of 128 needs [{scaleRows}, {scaleColumns}]");
+        }
+
+        scales = new float[scaleRows * scaleColumns];
+        source.Read(scaleTensor, 0, scales);
+    }
+
+    /// <summary>The scales of the blocks that a row crosses.</summary>
+    /// <param name="row">0 … Outputs − 1.</param>
+    /// <returns>[⌈inputs/128⌉].</returns>
+    public ReadOnlySpan<float> RowScales(int row) => scales.AsSpan(row / BlockSize * scaleColumns, scaleColumns);
+
+    /// <summary>Reads one row of bare code values.</summary>
+    /// <param name="row">0 … Outputs − 1.</param>
+    /// <param name="destination">[Inputs], float32, written.</param>
+    public void ReadCodeRow(int row, Span<float> destination) =>
+        source.Read(codes, (long)row * Inputs, destination[..Inputs]);
+
+    /// <summary>Reads a transposed tile of bare code values.</summary>
+    /// <param name="firstRow">A multiple of 32.</param>
+    /// <param name="firstColumn">A multiple of 128.</param>
+    /// <param name="columnCount">The number of columns.</param>
+    /// <param name="panel">[columnCount, 32], float32, written.</param>
+    public void ReadCodePanel(int firstRow, int firstColumn, int columnCount, Span<float> panel) =>
+        source.ReadPanel(codes, firstRow, firstColumn, columnCount, panel);
+
+    /// <inheritdoc/>
+    public override void ReadRow(int row, Span<float> destination)
+    {
+        ReadCodeRow(row, destination);
+        ReadOnlySpan<float> rowScales = RowScales(row);
+        for (int column = 0; column < Inputs; column++)
+        {
+            destination[column] *= rowScales[column / BlockSize];
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void ReadPanel(int firstRow, int firstColumn, int columnCount, Span<float> panel)
+    {
+        ReadCodePanel(firstRow, firstColumn, columnCount, panel);
+        ReadOnlySpan<float> rowScales = RowScales(firstRow); // 32 divides 128: a panel lies in one row of blocks
+        for (int column = 0; column < columnCount; column++)
+        {
+            float scale = rowScales[(firstColumn + column) / BlockSize];
+            Span<float> lanes = panel.Slice(column * 32, 32);
+            for (int lane = 0; lane < lanes.Length; lane++)
+            {
+                lanes[lane] *= scale;
+            }
+        }
+    }
+}

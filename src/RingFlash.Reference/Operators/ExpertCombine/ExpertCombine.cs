@@ -1,0 +1,119 @@
+using System;
+using System.Runtime.Intrinsics;
+using RingFlash.Reference.Numerics;
+
+namespace RingFlash.Reference.Operators;
+
+/// <summary>Adds up the outputs of a token's experts with the router's weights.</summary>
+/// <remarks>
+/// <para>Maths: y[t,h] = round(Σ_k topKWeights[t,k] · expertOutputs[t,k,h]).</para>
+/// <para>Axes: expertOutputs [tokens, topK, hidden]; topKWeights [tokens, topK]; y [tokens, hidden].</para>
+/// <para>Types: float32 under every policy. Order: sequential over k in the router's order, from +0, the product rounded
+/// before it is added (not fused), as published.</para>
+/// <para>Rounding points: one, after the sum. The shared expert is added later, after this rounding, and is not scaled.</para>
+/// <para>Bound: a product and at most topK additions: |y − Exact| ≤ (topK + 1)·u·Σ|weight·output|.</para>
+/// <para>Source: inclusionAI/Ling-V2@af8837e models/modeling_bailing_moe_v2.py, BailingMoeV2SparseMoeBlock.moe_infer.</para>
+/// </remarks>
+public static class ExpertCombine
+{
+    /// <summary>Combines on the chosen engine.</summary>
+    /// <typeparam name="TPrecision">The precision policy.</typeparam>
+    /// <param name="engine">Who computes.</param>
+    /// <param name="expertOutputs">[tokens, topK, hidden], float32, read.</param>
+    /// <param name="topKWeights">[tokens, topK], float32, read.</param>
+    /// <param name="topK">Slots per token.</param>
+    /// <param name="y">[tokens, hidden], float32, written.</param>
+    public static void Apply<TPrecision>(
+        ExecutionEngine engine,
+        ReadOnlySpan<float> expertOutputs,
+        ReadOnlySpan<float> topKWeights,
+        int topK,
+        Span<float> y)
+        where TPrecision : struct, IPrecision
+    {
+        int tokens = topKWeights.Length / topK, hidden = tokens == 0 ? 0 : y.Length / tokens;
+        for (int t = 0; t < tokens; t++)
+        {
+            ReadOnlySpan<float> outputs = expertOutputs.Slice(t * topK * hidden, topK * hidden);
+            ReadOnlySpan<float> weights = topKWeights.Slice(t * topK, topK);
+            if (engine == ExecutionEngine.Scalar)
+            {
+                Scalar<TPrecision>(outputs, weights, y.Slice(t * hidden, hidden), 0);
+            }
+            else
+            {
+                Vectorised<TPrecision>(outputs, weights, y.Slice(t * hidden, hidden));
+            }
+        }
+    }
+
+    /// <summary>The definition, for one token.</summary>
+    /// <typeparam name="TPrecision">The precision policy.</typeparam>
+    /// <param name="expertOutputs">[topK, hidden], float32, read.</param>
+    /// <param name="topKWeights">[topK], float32, read.</param>
+    /// <param name="y">[hidden], float32, written from <paramref name="first"/> on.</param>
+    /// <param name="first">The first channel to compute.</param>
+    public static void Scalar<TPrecision>(
+        ReadOnlySpan<float> expertOutputs, ReadOnlySpan<float> topKWeights, Span<float> y, int first)
+        where TPrecision : struct, IPrecision
+    {
+        for (int h = first; h < y.Length; h++)
+        {
+            float sum = 0f;
+            for (int k = 0; k < topKWeights.Length; k++)
+            {
+                sum += topKWeights[k] * expertOutputs[(k * y.Length) + h];
+            }
+
+            y[h] = TPrecision.Round(sum);
+        }
+    }
+
+    /// <summary>In float64, unrounded, for all tokens.</summary>
+    /// <param name="expertOutputs">[tokens, topK, hidden], float64, read.</param>
+    /// <param name="topKWeights">[tokens, topK], float64, read.</param>
+    /// <param name="topK">Slots per token.</param>
+    /// <param name="y">[tokens, hidden], float64, written.</param>
+    public static void Exact(
+        ReadOnlySpan<double> expertOutputs, ReadOnlySpan<double> topKWeights, int topK, Span<double> y)
+    {
+        int tokens = topKWeights.Length / topK, hidden = tokens == 0 ? 0 : y.Length / tokens;
+        for (int t = 0; t < tokens; t++)
+        {
+            for (int h = 0; h < hidden; h++)
+            {
+                double sum = 0;
+                for (int k = 0; k < topK; k++)
+                {
+                    sum += topKWeights[(t * topK) + k] * expertOutputs[(((t * topK) + k) * hidden) + h];
+                }
+
+                y[(t * hidden) + h] = sum;
+            }
+        }
+    }
+
+    /// <summary>Lanes: sixteen consecutive channels of one token; k ascends. Remainder: <see cref="Scalar"/>.</summary>
+    /// <typeparam name="TPrecision">The precision policy.</typeparam>
+    /// <param name="expertOutputs">[topK, hidden], float32, read.</param>
+    /// <param name="topKWeights">[topK], float32, read.</param>
+    /// <param name="y">[hidden], float32, written.</param>
+    public static void Vectorised<TPrecision>(
+        ReadOnlySpan<float> expertOutputs, ReadOnlySpan<float> topKWeights, Span<float> y)
+        where TPrecision : struct, IPrecision
+    {
+        int h = 0;
+        for (; h + 16 <= y.Length; h += 16)
+        {
+            Vector512<float> sum = Vector512<float>.Zero;
+            for (int k = 0; k < topKWeights.Length; k++)
+            {
+                sum += Vector512.Create(topKWeights[k]) * Vector512.Create(expertOutputs[((k * y.Length) + h)..]);
+            }
+
+            TPrecision.Round(sum).CopyTo(y[h..]);
+        }
+
+        Scalar<TPrecision>(expertOutputs, topKWeights, y, h);
+    }
+}

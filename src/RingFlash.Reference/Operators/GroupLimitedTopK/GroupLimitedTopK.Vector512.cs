@@ -1,0 +1,113 @@
+using System;
+using System.Runtime.Intrinsics;
+
+namespace RingFlash.Reference.Operators;
+
+public static partial class GroupLimitedTopK
+{
+    /// <summary>
+    /// Lanes: sixteen consecutive experts. Biased scores become integers of the same order (NaN above all, −0 equal to
+    /// +0), so that a search is an integer maximum and then the first lane that holds it. Remainder: padded with the
+    /// least integer. Equal to <see cref="Scalar"/> because every comparison has the same outcome.
+    /// </summary>
+    /// <param name="shape">Sizes.</param>
+    /// <param name="scores">[experts], float32, read.</param>
+    /// <param name="expertBias">[experts], float32, read.</param>
+    /// <param name="chosenGroups">[chosenGroups], written, best first.</param>
+    /// <param name="topKIndices">[topK], written, best first.</param>
+    public static void Vectorised(
+        RouterShape shape,
+        ReadOnlySpan<float> scores,
+        ReadOnlySpan<float> expertBias,
+        Span<int> chosenGroups,
+        Span<int> topKIndices)
+    {
+        int padded = (shape.Experts + 15) / 16 * 16;
+        Span<float> biased = new float[padded];
+        Span<int> keys = new int[padded];
+        int e = 0;
+        for (; e + 16 <= shape.Experts; e += 16)
+        {
+            Vector512<float> sum = Vector512.Create(scores[e..]) + Vector512.Create(expertBias[e..]);
+            sum.CopyTo(biased[e..]);
+            Keys(sum).CopyTo(keys[e..]);
+        }
+
+        for (; e < shape.Experts; e++)
+        {
+            biased[e] = scores[e] + expertBias[e];
+        }
+
+        int tail = shape.Experts / 16 * 16;
+        if (tail < padded)
+        {
+            Keys(Vector512.Create<float>(biased[tail..])).CopyTo(keys[tail..]);
+            keys[shape.Experts..].Fill(int.MinValue);
+        }
+
+        Span<float> groupScores = new float[(shape.Groups + 15) / 16 * 16];
+        Span<int> groupKeys = new int[groupScores.Length];
+        Span<int> group = new int[(shape.ExpertsPerGroup + 15) / 16 * 16];
+        for (int g = 0; g < shape.Groups; g++)
+        {
+            group.Fill(int.MinValue);
+            keys.Slice(g * shape.ExpertsPerGroup, shape.ExpertsPerGroup).CopyTo(group);
+            int first = TakeBest(group), second = TakeBest(group);
+            groupScores[g] = biased[(g * shape.ExpertsPerGroup) + first] + biased[(g * shape.ExpertsPerGroup) + second];
+        }
+
+        for (int lane = 0; lane < groupKeys.Length; lane += 16)
+        {
+            Keys(Vector512.Create<float>(groupScores[lane..])).CopyTo(groupKeys[lane..]);
+        }
+
+        groupKeys[shape.Groups..].Fill(int.MinValue);
+        for (int k = 0; k < chosenGroups.Length; k++)
+        {
+            chosenGroups[k] = TakeBest(groupKeys);
+        }
+
+        int masked = Keys(Vector512.Create(float.NegativeInfinity))[0];
+        for (int g = 0; g < shape.Groups; g++)
+        {
+            if (!chosenGroups.Contains(g))
+            {
+                keys.Slice(g * shape.ExpertsPerGroup, shape.ExpertsPerGroup).Fill(masked);
+            }
+        }
+
+        for (int k = 0; k < topKIndices.Length; k++)
+        {
+            topKIndices[k] = TakeBest(keys);
+        }
+    }
+
+    private static Vector512<int> Keys(Vector512<float> values)
+    {
+        // Adding +0 turns −0 into +0. A negative float orders by the complement of its magnitude bits.
+        Vector512<float> positiveZero = values + Vector512<float>.Zero;
+        Vector512<int> bits = positiveZero.AsInt32();
+        Vector512<int> magnitudeMask = Vector512.ShiftRightArithmetic(bits, 31) & Vector512.Create(int.MaxValue);
+        Vector512<int> isNumber = Vector512.Equals(values, values).AsInt32();
+        return Vector512.ConditionalSelect(isNumber, bits ^ magnitudeMask, Vector512.Create(int.MaxValue));
+    }
+
+    private static int TakeBest(Span<int> keys)
+    {
+        Vector512<int> best = Vector512.Create<int>(keys);
+        for (int index = 16; index < keys.Length; index += 16)
+        {
+            best = Vector512.Max(best, Vector512.Create<int>(keys[index..]));
+        }
+
+        int maximum = best[0];
+        for (int lane = 1; lane < 16; lane++)
+        {
+            maximum = Math.Max(maximum, best[lane]);
+        }
+
+        int position = keys.IndexOf(maximum); // the first: the lower index wins
+        keys[position] = int.MinValue;
+        return position;
+    }
+}

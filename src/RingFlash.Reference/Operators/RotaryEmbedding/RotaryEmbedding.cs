@@ -1,0 +1,138 @@
+using System;
+using System.Runtime.Intrinsics;
+using RingFlash.Reference.Numerics;
+
+namespace RingFlash.Reference.Operators;
+
+/// <summary>Rotates the first R channels of every query and key head by their position; the others pass through.</summary>
+/// <remarks>
+/// <para>Maths: for d in 0 … R/2 − 1: y[d] = round(round(x[d]·cos[d]) + round(−x[d+R/2]·sin[d])),
+/// y[d+R/2] = round(round(x[d+R/2]·cos[d+R/2]) + round(x[d]·sin[d+R/2])); y[d] = x[d] for d ≥ R.</para>
+/// <para>Axes: x, y [batch, heads, tokens, headDim]; cos, sin [batch, tokens, R] (<see cref="RotaryTable"/>). Pairs are
+/// (d, d + R/2), "rotate half" inside R, not (2d, 2d + 1) and not (d, d + headDim/2).</para>
+/// <para>Rounding points: both products and the sum, three per output. Not fused: the published code multiplies, multiplies
+/// and adds.</para>
+/// <para>Bound: |y − Exact| ≤ 2·u·(|x[d]·cos| + |x[d±R/2]·sin|): one rounding of each product and one of the sum.</para>
+/// <para>Special: IEEE; NaN and ∞ stay inside their pair.</para>
+/// <para>Source: inclusionAI/Ling-V2@af8837e models/modeling_bailing_moe_v2.py, apply_rotary_pos_emb.</para>
+/// </remarks>
+public static class RotaryEmbedding
+{
+    /// <summary>Rotates on the chosen engine.</summary>
+    /// <typeparam name="TPrecision">The precision policy.</typeparam>
+    /// <param name="engine">Who computes.</param>
+    /// <param name="x">[batch, heads, tokens, headDim], float32, read.</param>
+    /// <param name="heads">The number of heads.</param>
+    /// <param name="tokens">The number of tokens.</param>
+    /// <param name="headDim">The width of a head.</param>
+    /// <param name="cosine">[batch, tokens, R], float32, read.</param>
+    /// <param name="sine">[batch, tokens, R], float32, read.</param>
+    /// <param name="rotaryDim">R, even, at most headDim.</param>
+    /// <param name="y">[batch, heads, tokens, headDim], float32, written; not x.</param>
+    public static void Apply<TPrecision>(
+        ExecutionEngine engine,
+        ReadOnlySpan<float> x,
+        int heads,
+        int tokens,
+        int headDim,
+        ReadOnlySpan<float> cosine,
+        ReadOnlySpan<float> sine,
+        int rotaryDim,
+        Span<float> y)
+        where TPrecision : struct, IPrecision
+    {
+        int batch = x.Length / (heads * tokens * headDim);
+        for (int row = 0; row < batch * heads * tokens; row++)
+        {
+            int sequence = row / (heads * tokens), token = row % tokens;
+            ReadOnlySpan<float> input = x.Slice(row * headDim, headDim);
+            Span<float> output = y.Slice(row * headDim, headDim);
+            ReadOnlySpan<float> rowCosine = cosine.Slice(((sequence * tokens) + token) * rotaryDim, rotaryDim);
+            ReadOnlySpan<float> rowSine = sine.Slice(((sequence * tokens) + token) * rotaryDim, rotaryDim);
+            if (engine == ExecutionEngine.Scalar)
+            {
+                Scalar<TPrecision>(input, rowCosine, rowSine, output);
+            }
+            else
+            {
+                Vectorised<TPrecision>(input, rowCosine, rowSine, output);
+            }
+        }
+    }
+
+    /// <summary>The definition, for one head of one token.</summary>
+    /// <typeparam name="TPrecision">The precision policy.</typeparam>
+    /// <param name="x">[headDim], float32, read.</param>
+    /// <param name="cosine">[R], float32, read.</param>
+    /// <param name="sine">[R], float32, read.</param>
+    /// <param name="y">[headDim], float32, written; not x.</param>
+    public static void Scalar<TPrecision>(
+        ReadOnlySpan<float> x, ReadOnlySpan<float> cosine, ReadOnlySpan<float> sine, Span<float> y)
+        where TPrecision : struct, IPrecision
+    {
+        int half = cosine.Length / 2;
+        for (int d = 0; d < half; d++)
+        {
+            y[d] = TPrecision.Round(
+                TPrecision.Round(x[d] * cosine[d]) + TPrecision.Round(-x[d + half] * sine[d]));
+            y[d + half] = TPrecision.Round(
+                TPrecision.Round(x[d + half] * cosine[d + half]) + TPrecision.Round(x[d] * sine[d + half]));
+        }
+
+        x[cosine.Length..].CopyTo(y[cosine.Length..]);
+    }
+
+    /// <summary>In float64, unrounded, for one head of one token.</summary>
+    /// <param name="x">[headDim], float64, read.</param>
+    /// <param name="cosine">[R], float64, read.</param>
+    /// <param name="sine">[R], float64, read.</param>
+    /// <param name="y">[headDim], float64, written; not x.</param>
+    public static void Exact(
+        ReadOnlySpan<double> x, ReadOnlySpan<double> cosine, ReadOnlySpan<double> sine, Span<double> y)
+    {
+        int half = cosine.Length / 2;
+        for (int d = 0; d < half; d++)
+        {
+            y[d] = (x[d] * cosine[d]) - (x[d + half] * sine[d]);
+            y[d + half] = (x[d + half] * cosine[d + half]) + (x[d] * sine[d + half]);
+        }
+
+        x[cosine.Length..].CopyTo(y[cosine.Length..]);
+    }
+
+    /// <summary>
+    /// Lanes: sixteen consecutive d of the first half together with their partners in the second. Remainder: the scalar
+    /// expressions. Nothing is fused, as in <see cref="Scalar"/>.
+    /// </summary>
+    /// <typeparam name="TPrecision">The precision policy.</typeparam>
+    /// <param name="x">[headDim], float32, read.</param>
+    /// <param name="cosine">[R], float32, read.</param>
+    /// <param name="sine">[R], float32, read.</param>
+    /// <param name="y">[headDim], float32, written; not x.</param>
+    public static void Vectorised<TPrecision>(
+        ReadOnlySpan<float> x, ReadOnlySpan<float> cosine, ReadOnlySpan<float> sine, Span<float> y)
+        where TPrecision : struct, IPrecision
+    {
+        int half = cosine.Length / 2, d = 0;
+        for (; d + 16 <= half; d += 16)
+        {
+            Vector512<float> first = Vector512.Create(x[d..]), second = Vector512.Create(x[(d + half)..]);
+            TPrecision.Round(
+                TPrecision.Round(first * Vector512.Create(cosine[d..]))
+                + TPrecision.Round(-second * Vector512.Create(sine[d..]))).CopyTo(y[d..]);
+            TPrecision.Round(
+                TPrecision.Round(second * Vector512.Create(cosine[(d + half)..]))
+                + TPrecision.Round(first * Vector512.Create(sine[(d + half)..]))).CopyTo(y[(d + half)..]);
+        }
+
+        for (; d < half; d++)
+        {
+            y[d] = TPrecision.Round(
+                TPrecision.Round(x[d] * cosine[d]) + TPrecision.Round(-x[d + half] * sine[d]));
+            y[d + half] = TPrecision.Round(
+                TPrecision.Round(x[d + half] * cosine[d + half]) + TPrecision.Round(x[d] * sine[d + half]));
+        }
+
+        x[cosine.Length..].CopyTo(y[cosine.Length..]);
+    }
+}

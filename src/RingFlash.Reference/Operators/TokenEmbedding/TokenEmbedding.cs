@@ -1,0 +1,49 @@
+using System;
+using RingFlash.Reference.Checkpoint;
+
+namespace RingFlash.Reference.Operators;
+
+/// <summary>Looks up the embedding row of each token.</summary>
+/// <remarks>
+/// <para>Maths: h[t] = E[ids[t]]; no scaling, no positional term.</para>
+/// <para>Axes: ids [tokens]; E [vocabulary, hidden]; h [tokens, hidden].</para>
+/// <para>Rounding points: none; a copy. The row of the padding token is used as stored, not zeroed. There is no vector
+/// path of its own: moving bytes has no arithmetic.</para>
+/// <para>Errors: an id outside 0 … vocabulary − 1 throws <see cref="ArgumentOutOfRangeException"/> before anything is read.</para>
+/// <para>Source: inclusionAI/Ling-V2@af8837e models/modeling_bailing_moe_v2.py, BailingMoeV2Model.word_embeddings.</para>
+/// </remarks>
+public static class TokenEmbedding
+{
+    /// <summary>Looks up rows.</summary>
+    /// <param name="ids">[tokens], token ids, read.</param>
+    /// <param name="table">[vocabulary, hidden].</param>
+    /// <param name="hiddenStates">[tokens, hidden], float32, written.</param>
+    public static void Scalar(ReadOnlySpan<long> ids, WeightMatrix table, Span<float> hiddenStates)
+    {
+        ArgumentNullException.ThrowIfNull(table);
+        foreach (long id in ids)
+        {
+            ArgumentOutOfRangeException.ThrowIfNegative(id, nameof(ids));
+            ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(id, table.Outputs, nameof(ids));
+        }
+
+        for (int t = 0; t < ids.Length; t++)
+        {
+            table.ReadRow((int)ids[t], hiddenStates.Slice(t * table.Inputs, table.Inputs));
+        }
+    }
+
+    /// <summary>The same, widened to float64.</summary>
+    /// <param name="ids">[tokens], token ids, read.</param>
+    /// <param name="table">[vocabulary, hidden].</param>
+    /// <param name="hiddenStates">[tokens, hidden], float64, written.</param>
+    public static void Exact(ReadOnlySpan<long> ids, WeightMatrix table, Span<double> hiddenStates)
+    {
+        float[] rows = new float[hiddenStates.Length];
+        Scalar(ids, table, rows);
+        for (int index = 0; index < rows.Length; index++)
+        {
+            hiddenStates[index] = rows[index];
+        }
+    }
+}
