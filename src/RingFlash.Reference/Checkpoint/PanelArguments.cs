@@ -29,6 +29,6 @@ internal static class PanelArguments
         ArgumentOutOfRangeException.ThrowIfNegative(columnCount);
         ArgumentOutOfRangeException.ThrowIfNegative(firstColumn);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(firstColumn, tensor.Shape[1] - columnCount);
-        ArgumentOutOfRangeException.ThrowIfNotEqual(panelLength, checked(columnCount * Lanes));
+        ArgumentOutOfRangeException.ThrowIfLessThan(panelLength, checked(columnCount * Lanes));
     }
 }
