@@ -5,8 +5,8 @@ using RingFlash.Reference.Numerics;
 namespace RingFlash.Reference.Checkpoint;
 
 /// <summary>
-/// Writes a file whole or not at all: to a temporary name in the same folder, flushed to the disk, then renamed over the
-/// target. A crash, a full disk or Ctrl-C leaves the old file as it was, never a half-written one.
+/// Writes a file whole or not at all: to a temporary name in the same folder, flushed to the disk, then renamed over
+/// the target. A crash, a full disk or Ctrl-C leaves the old file as it was, never a half-written one.
 /// </summary>
 /// <remarks>
 /// The folder entry is not flushed on its own: .NET has no call for it. After a power loss the old file may therefore

@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.Diagnostics.CodeAnalysis;
 using System.Linq;
+using System.Text;
 
 namespace RingFlash.Reference.Checkpoint;
 
@@ -71,7 +72,7 @@ public static class ElementTypes
 
     // UTF-16 order differs from UTF-8 order only where surrogates meet the range above them.
     private static int CompareUtf8(string left, string right) =>
-        System.Text.Encoding.UTF8.GetBytes(left).AsSpan().SequenceCompareTo(System.Text.Encoding.UTF8.GetBytes(right));
+        Encoding.UTF8.GetBytes(left).AsSpan().SequenceCompareTo(Encoding.UTF8.GetBytes(right));
 
     private static int Position(ElementType type)
     {

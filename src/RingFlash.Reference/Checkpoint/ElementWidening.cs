@@ -5,7 +5,7 @@ using RingFlash.Reference.Numerics;
 
 namespace RingFlash.Reference.Checkpoint;
 
-/// <summary>Widening stored elements to float32; exact for each of the four types, so no rounding is hidden in a read.</summary>
+/// <summary>Widens stored elements to float32; exact for each of the four types: no read hides a rounding.</summary>
 internal static class ElementWidening
 {
     private static readonly float[] Float8E4M3Values = BuildFloat8E4M3();

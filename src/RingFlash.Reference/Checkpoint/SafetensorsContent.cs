@@ -24,7 +24,10 @@ public sealed record SafetensorsContent(TensorInfo Tensor, Action<Stream> WriteT
     /// <param name="shape">The axes.</param>
     /// <param name="values">[elements], float64, read when the file is written.</param>
     /// <returns>The content.</returns>
-    public static SafetensorsContent FromDouble(string name, IReadOnlyList<long> shape, ReadOnlyMemory<double> values) =>
+    public static SafetensorsContent FromDouble(
+        string name,
+        IReadOnlyList<long> shape,
+        ReadOnlyMemory<double> values) =>
         Create(name, ElementType.Float64, shape, values);
 
     /// <summary>Integers from memory, stored as I64.</summary>

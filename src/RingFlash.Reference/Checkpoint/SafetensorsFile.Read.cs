@@ -104,7 +104,7 @@ public sealed partial class SafetensorsFile
     /// <summary>Reads a whole integer or truth-value tensor, widened exactly; U64 is refused.</summary>
     /// <param name="tensor">A tensor of this file.</param>
     /// <returns>[elements], int64, row-major.</returns>
-    /// <exception cref="InvalidInputException">The element type does not fit int64, or the tensor fits no array.</exception>
+    /// <exception cref="InvalidInputException">The type does not fit int64, or the tensor no array.</exception>
     public long[] ReadInt64(TensorInfo tensor)
     {
         SafetensorsHeader.Entry entry = Require(tensor);

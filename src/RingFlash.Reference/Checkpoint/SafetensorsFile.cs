@@ -58,7 +58,7 @@ public sealed partial class SafetensorsFile : IWeightSource
     /// <summary>Opens a file, reads its header and checks all of it.</summary>
     /// <param name="path">The file; messages name it as given here.</param>
     /// <returns>The open file.</returns>
-    /// <exception cref="InvalidInputException">The file breaks a rule of the format, or is of another format.</exception>
+    /// <exception cref="InvalidInputException">The file breaks a rule, or is of another format.</exception>
     /// <exception cref="EnvironmentException">The file is missing or cannot be read.</exception>
     public static SafetensorsFile Open(string path)
     {
@@ -95,7 +95,7 @@ public sealed partial class SafetensorsFile : IWeightSource
         return found;
     }
 
-    /// <summary>Checks that the path still leads to the file that was opened, by length and time of last change.</summary>
+    /// <summary>Checks by length and time that the path still leads to the file that was opened.</summary>
     /// <exception cref="InvalidInputException">Its size or time changed.</exception>
     /// <exception cref="EnvironmentException">It is gone.</exception>
     public void EnsureUnchanged()
@@ -122,7 +122,7 @@ public sealed partial class SafetensorsFile : IWeightSource
     {
         if (!isLittleEndian)
         {
-            throw new EnvironmentException(path, "safetensors data is little-endian; big-endian machines are not supported");
+            throw new EnvironmentException(path, "safetensors data is little-endian, this machine big-endian: unsupported");
         }
     }
 
@@ -215,7 +215,8 @@ public sealed partial class SafetensorsFile : IWeightSource
                     ?? "its length is reported as before";
                 throw new EnvironmentException(
                     path,
-                    $"byte {offset}: the file shrank while it was read, {destination.Length} bytes are missing: {change}");
+                    $"byte {offset}: the file shrank while it was read, {destination.Length} bytes missing; "
+                    + change);
             }
 
             destination = destination[count..];

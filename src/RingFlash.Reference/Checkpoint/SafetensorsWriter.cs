@@ -24,8 +24,8 @@ public static class SafetensorsWriter
     /// <param name="contents">The tensors; names must differ.</param>
     /// <param name="metadata">The strings of <c>__metadata__</c>; none when null.</param>
     /// <exception cref="EnvironmentException">The disk is full or the folder cannot be written.</exception>
-    /// <exception cref="ArgumentException">A name occurs twice, is reserved or no text; a shape has a negative axis.</exception>
-    /// <exception cref="InvalidOperationException">A producer wrote more or fewer bytes than its shape needs.</exception>
+    /// <exception cref="ArgumentException">A name occurs twice or is reserved; an axis is negative.</exception>
+    /// <exception cref="InvalidOperationException">A producer wrote too many or too few bytes.</exception>
     public static void Write(
         string path,
         IReadOnlyCollection<SafetensorsContent> contents,

@@ -67,7 +67,8 @@ public sealed partial class SyntheticSource
             Vector512<ulong> step = Vector512.Create(Golden);
 
             // Rows beyond the matrix are computed like any other and then cleared: cheaper than a branch.
-            Vector512<int> rows = Vector512.Create((int)Math.Clamp(entry.Tensor.Shape[0] - firstRow, 0, PanelArguments.Lanes));
+            int rowCount = (int)Math.Clamp(entry.Tensor.Shape[0] - firstRow, 0, PanelArguments.Lanes);
+            Vector512<int> rows = Vector512.Create(rowCount);
             Vector512<float> keep0 = Vector512.LessThan(Vector512<int>.Indices, rows).AsSingle();
             Vector512<float> keep1 =
                 Vector512.LessThan(Vector512<int>.Indices + Vector512.Create(SinglesPerVector), rows).AsSingle();

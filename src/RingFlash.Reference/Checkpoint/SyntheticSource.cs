@@ -43,7 +43,10 @@ public sealed partial class SyntheticSource : IWeightSource
         Description = description;
         Seed = seed;
         Tensors = tensors;
-        entries = tensors.ToDictionary(tensor => tensor.Name, tensor => new Entry(tensor, seed), StringComparer.Ordinal);
+        entries = tensors.ToDictionary(
+            tensor => tensor.Name,
+            tensor => new Entry(tensor, seed),
+            StringComparer.Ordinal);
     }
 
     /// <inheritdoc/>
