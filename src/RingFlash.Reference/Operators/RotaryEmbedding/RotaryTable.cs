@@ -50,7 +50,7 @@ public sealed class RotaryTable
         }
 
         float[] inverseFrequencies = new float[pairs];
-        if (rotary.Scaling == RotaryScaling.Default)
+        if (rotary.Scaling == RotaryScalingKind.Default)
         {
             for (int i = 0; i < pairs; i++)
             {
@@ -97,7 +97,7 @@ public sealed class RotaryTable
     {
         int dimension = rotary.RotaryDimension;
         double Channel(double rotations) =>
-            dimension * Math.Log(rotary.OriginalMaxPositionEmbeddings / (rotations * 2 * Math.PI)) / (2 * Math.Log(rotary.Theta));
+            dimension * Math.Log(rotary.OriginalMaxPositionEmbeddings!.Value / (rotations * 2 * Math.PI)) / (2 * Math.Log(rotary.Theta));
 
         double low = Math.Max(Math.Floor(Channel(rotary.BetaFast)), 0);
         double high = Math.Min(Math.Ceiling(Channel(rotary.BetaSlow)), dimension - 1);

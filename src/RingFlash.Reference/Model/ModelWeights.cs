@@ -1,0 +1,110 @@
+using System;
+using RingFlash.Reference.Checkpoint;
+using RingFlash.Reference.Configuration;
+using RingFlash.Reference.Numerics;
+using RingFlash.Reference.Operators;
+
+namespace RingFlash.Reference.Model;
+
+/// <summary>
+/// A model's weights by role, over any source. Vectors are read when a layer is asked for; matrices stay where they are
+/// and are read by the operators, so the size of the model does not matter.
+/// </summary>
+public sealed class ModelWeights
+{
+    private readonly IWeightSource source;
+    private readonly ModelConfiguration configuration;
+    private readonly bool roundToBFloat16;
+    private readonly LayerWeights?[] layers;
+
+    /// <summary>Binds a source to a configuration; call <c>TensorCatalog.Check</c> first for a complete list of faults.</summary>
+    /// <param name="source">The source.</param>
+    /// <param name="configuration">The configuration.</param>
+    /// <param name="roundToBFloat16">Whether wider weights (but not expert_bias) are rounded, as loading in bfloat16 does.</param>
+    public ModelWeights(IWeightSource source, ModelConfiguration configuration, bool roundToBFloat16)
+    {
+        ArgumentNullException.ThrowIfNull(configuration);
+        this.source = source;
+        this.configuration = configuration;
+        this.roundToBFloat16 = roundToBFloat16;
+        layers = new LayerWeights?[configuration.LayerCount];
+        WordEmbeddings = Matrix("model.word_embeddings.weight");
+        FinalNorm = Vector("model.norm.weight");
+        LanguageModelHead = configuration.TieWordEmbeddings ? WordEmbeddings : Matrix("lm_head.weight");
+        if (configuration.MtpLayerIndex is int index)
+        {
+            string prefix = $"model.layers.{index}";
+            MultiToken = new MultiTokenWeights(
+                Vector($"{prefix}.enorm.weight"),
+                Vector($"{prefix}.hnorm.weight"),
+                Matrix($"{prefix}.eh_proj.weight"),
+                ReadLayer(index),
+                Vector($"{prefix}.final_layernorm.weight"));
+        }
+    }
+
+    /// <summary>[vocabulary, hidden].</summary>
+    public WeightMatrix WordEmbeddings { get; }
+
+    /// <summary>model.norm, [hidden].</summary>
+    public float[] FinalNorm { get; }
+
+    /// <summary>lm_head, [vocabulary, hidden].</summary>
+    public WeightMatrix LanguageModelHead { get; }
+
+    /// <summary>The multi-token-prediction layer; null when the configuration has none.</summary>
+    public MultiTokenWeights? MultiToken { get; }
+
+    /// <summary>The weights of a layer.</summary>
+    /// <param name="index">0 … LayerCount − 1.</param>
+    /// <returns>The weights.</returns>
+    public LayerWeights Layer(int index) => layers[index] ??= ReadLayer(index);
+
+    private LayerWeights ReadLayer(int index)
+    {
+        string prefix = $"model.layers.{index}";
+        bool dense = configuration.IsDenseLayer(index);
+        return new LayerWeights(
+            Vector($"{prefix}.input_layernorm.weight"),
+            Matrix($"{prefix}.attention.query_key_value.weight"),
+            configuration.UseQueryKeyValueBias ? Vector($"{prefix}.attention.query_key_value.bias") : [],
+            configuration.UseQueryKeyNorm ? Vector($"{prefix}.attention.query_layernorm.weight") : [],
+            configuration.UseQueryKeyNorm ? Vector($"{prefix}.attention.key_layernorm.weight") : [],
+            Matrix($"{prefix}.attention.dense.weight"),
+            configuration.UseBias ? Vector($"{prefix}.attention.dense.bias") : [],
+            Vector($"{prefix}.post_attention_layernorm.weight"),
+            dense ? Block($"{prefix}.mlp") : null,
+            dense ? null : ReadExperts($"{prefix}.mlp"));
+    }
+
+    private SparseWeights ReadExperts(string prefix)
+    {
+        ExpertWeights?[] experts = new ExpertWeights?[configuration.ExpertCount];
+        return new SparseWeights(
+            Matrix($"{prefix}.gate.weight"),
+            source.ReadVector($"{prefix}.gate.expert_bias"),
+            expert => experts[expert] ??= Block($"{prefix}.experts.{expert}"),
+            configuration.SharedExpertCount > 0 ? Block($"{prefix}.shared_experts") : null);
+    }
+
+    private ExpertWeights Block(string prefix) => new(
+        Matrix($"{prefix}.gate_proj.weight"), Matrix($"{prefix}.up_proj.weight"), Matrix($"{prefix}.down_proj.weight"));
+
+    private float[] Vector(string name)
+    {
+        float[] values = source.ReadVector(name);
+        return roundToBFloat16 ? Array.ConvertAll(values, BFloat16.Round) : values;
+    }
+
+    private WeightMatrix Matrix(string name)
+    {
+        TensorInfo tensor = Find(name);
+        return tensor.ElementType == ElementType.Float8E4M3
+            ? new Float8BlockMatrix(source, tensor, Find($"{name}_scale_inv"))
+            : new SourceMatrix(source, tensor, roundToBFloat16);
+    }
+
+    private TensorInfo Find(string name) => source.TryGetTensor(name, out TensorInfo? tensor)
+        ? tensor
+        : throw new InvalidInputException(source.Description, name, "required tensor is missing");
+}

@@ -1,0 +1,265 @@
+using System;
+using System.Linq;
+using RingFlash.Reference.Configuration;
+using RingFlash.Reference.Numerics;
+using RingFlash.Reference.Operators;
+
+namespace RingFlash.Reference.Model;
+
+/// <summary>
+/// Ring-flash-2.0 (bailing_moe_v2): the forward pass. Each line is one operator; the comment at its end gives the axes of
+/// the result.
+/// </summary>
+/// <remarks>
+/// <code>
+/// ids → word_embeddings → [ decoder layer ] × 32 → norm → lm_head → logits
+///                           │                        └→ MTP layer (with the embedding of the next token) → lm_head
+///                           ├ h + attention(input_layernorm(h))
+///                           └ h + feedForward(post_attention_layernorm(h))    dense in the first layers, else experts
+/// </code>
+/// <para>Source: inclusionAI/Ling-V2@af8837e models/modeling_bailing_moe_v2.py.</para>
+/// </remarks>
+/// <typeparam name="T">What activations are held in: float, or double for the oracle.</typeparam>
+public sealed class RingFlashModel<T>
+    where T : unmanaged, System.Numerics.INumber<T>
+{
+    private readonly ModelConfiguration configuration;
+    private readonly ModelWeights weights;
+    private readonly ForwardOperators<T> operators;
+    private readonly RotaryTable rotaryTable;
+    private readonly float epsilon;
+
+    /// <summary>Brings configuration, weights and operators together.</summary>
+    /// <param name="configuration">The configuration.</param>
+    /// <param name="weights">The weights.</param>
+    /// <param name="operators">Who computes.</param>
+    public RingFlashModel(ModelConfiguration configuration, ModelWeights weights, ForwardOperators<T> operators)
+    {
+        ArgumentNullException.ThrowIfNull(configuration);
+        this.configuration = configuration;
+        this.weights = weights;
+        this.operators = operators;
+        rotaryTable = RotaryTable.For(configuration.Rotary);
+        epsilon = (float)configuration.RmsNormEpsilon;
+    }
+
+    /// <summary>Runs the model on new tokens, after those in the cache.</summary>
+    /// <param name="input">Tokens, positions, mask, labels.</param>
+    /// <param name="cache">Tokens so far; extended. Null to run without one.</param>
+    /// <param name="trace">Sees every intermediate result; null for none.</param>
+    /// <returns>Hidden states, logits, losses.</returns>
+    public ForwardResult<T> Forward(ForwardInput input, KeyValueCache<T>? cache = null, ForwardTrace<T>? trace = null)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        Pass pass = Begin(input, cache, trace);
+
+        HostTensor<T> hiddenStates = operators.TokenEmbedding(input.Ids, input.Batch, weights.WordEmbeddings); // [batch, tokens, hidden]
+        trace?.Tap("model.word_embeddings.output", hiddenStates);
+        for (int layer = 0; layer < configuration.LayerCount; layer++)
+        {
+            hiddenStates = DecoderLayer(hiddenStates, layer, weights.Layer(layer), pass); // [batch, tokens, hidden]
+            trace?.Tap($"model.layers.{layer}.output", hiddenStates);
+        }
+
+        HostTensor<T> normalised = operators.RmsNorm(hiddenStates, weights.FinalNorm, epsilon); // [batch, tokens, hidden]
+        trace?.Tap("model.norm.output", normalised);
+
+        HostTensor<T> headInput = input.LastLogitsOnly ? LastToken(normalised) : normalised; // [batch, tokens or 1, hidden]
+        HostTensor<T> logits = operators.LinearProjection(headInput, weights.LanguageModelHead, []); // [batch, tokens or 1, vocabulary]
+        trace?.Tap("lm_head.output", logits);
+
+        HostTensor<T>? multiTokenLogits = weights.MultiToken is not null && input.RunMultiToken
+            ? MultiTokenLogits(normalised, weights.MultiToken, pass) // [batch, tokens, vocabulary]
+            : null;
+        ForwardLosses? losses = input.Labels is null ? null : Losses(logits, multiTokenLogits, input, trace);
+        return new ForwardResult<T>(normalised, logits, multiTokenLogits, losses);
+    }
+
+    private HostTensor<T> DecoderLayer(HostTensor<T> hiddenStates, int index, LayerWeights layer, Pass pass)
+    {
+        string name = pass.Trace is null ? string.Empty : $"model.layers.{index}";
+        HostTensor<T> normalised = operators.RmsNorm(hiddenStates, layer.InputLayerNorm, epsilon); // [batch, tokens, hidden]
+        pass.Trace?.Tap($"{name}.input_layernorm.output", normalised);
+        HostTensor<T> attended = Attention(normalised, index, layer, pass); // [batch, tokens, hidden]
+        HostTensor<T> residual = operators.ResidualAdd(hiddenStates, attended); // [batch, tokens, hidden]
+
+        normalised = operators.RmsNorm(residual, layer.PostAttentionLayerNorm, epsilon); // [batch, tokens, hidden]
+        pass.Trace?.Tap($"{name}.post_attention_layernorm.output", normalised);
+        HostTensor<T> fed = layer.Experts is null
+            ? FeedForward(normalised, layer.DenseFeedForward!) // [batch, tokens, hidden]
+            : SparseBlock(normalised, $"{name}.mlp", layer.Experts, pass); // [batch, tokens, hidden]
+        pass.Trace?.Tap($"{name}.mlp.output", fed);
+        return operators.ResidualAdd(residual, fed); // [batch, tokens, hidden]
+    }
+
+    private HostTensor<T> Attention(HostTensor<T> x, int index, LayerWeights layer, Pass pass)
+    {
+        string name = pass.Trace is null ? string.Empty : $"model.layers.{index}.attention";
+        HostTensor<T> queryKeyValue = operators.LinearProjection(x, layer.QueryKeyValue, layer.QueryKeyValueBias); // [batch, tokens, q + 2·kv]
+        pass.Trace?.Tap($"{name}.query_key_value.output", queryKeyValue);
+        (HostTensor<T> query, HostTensor<T> key, HostTensor<T> value) = operators.QueryKeyValueSplit(
+            queryKeyValue, configuration.AttentionHeadCount, configuration.KeyValueHeadCount, configuration.HeadDimension);
+
+        if (configuration.UseQueryKeyNorm)
+        {
+            query = operators.RmsNorm(query, layer.QueryLayerNorm, epsilon); // [batch, heads, tokens, headDim]
+            pass.Trace?.Tap($"{name}.query_layernorm.output", query);
+            key = operators.RmsNorm(key, layer.KeyLayerNorm, epsilon); // [batch, keyValueHeads, tokens, headDim]
+            pass.Trace?.Tap($"{name}.key_layernorm.output", key);
+        }
+
+        query = operators.RotaryEmbedding(query, pass.Cosine, pass.Sine); // [batch, heads, tokens, headDim]
+        pass.Trace?.Tap($"{name}.rotary.query", query);
+        key = operators.RotaryEmbedding(key, pass.Cosine, pass.Sine); // [batch, keyValueHeads, tokens, headDim]
+        pass.Trace?.Tap($"{name}.rotary.key", key);
+
+        int past = pass.Cache?.LengthOf(index) ?? 0;
+        pass.Cache?.Append(index, key, value);
+        AttentionShape shape = new(
+            pass.Input.Batch,
+            configuration.AttentionHeadCount,
+            configuration.KeyValueHeadCount,
+            pass.Input.Tokens,
+            past,
+            configuration.HeadDimension,
+            pass.Cache?.Capacity ?? pass.Input.Tokens);
+        HostTensor<T>? attentionWeights = pass.Trace is not null && pass.Trace.Wants($"{name}.weights")
+            ? new HostTensor<T>(shape.Batch, shape.Heads, shape.QueryTokens, shape.KeyTokens)
+            : null;
+        HostTensor<T> context = operators.CausalAttention(
+            shape, query, pass.Cache?.Keys(index) ?? key, pass.Cache?.Values(index) ?? value, pass.Visible, attentionWeights); // [batch, tokens, q]
+        if (attentionWeights is not null)
+        {
+            pass.Trace!.Tap($"{name}.weights", attentionWeights);
+        }
+
+        pass.Trace?.Tap($"{name}.dense.input", context);
+        HostTensor<T> output = operators.LinearProjection(context, layer.Dense, layer.DenseBias); // [batch, tokens, hidden]
+        pass.Trace?.Tap($"{name}.dense.output", output);
+        return output;
+    }
+
+    private HostTensor<T> FeedForward(HostTensor<T> x, ExpertWeights block)
+    {
+        HostTensor<T> gate = operators.LinearProjection(x, block.Gate, []); // [batch, tokens, intermediate]
+        HostTensor<T> up = operators.LinearProjection(x, block.Up, []); // [batch, tokens, intermediate]
+        HostTensor<T> activated = operators.SwiGlu(gate, up); // [batch, tokens, intermediate]
+        return operators.LinearProjection(activated, block.Down, []); // [batch, tokens, hidden]
+    }
+
+    private HostTensor<T> SparseBlock(HostTensor<T> x, string name, SparseWeights block, Pass pass)
+    {
+        HostTensor<T> routerLogits = operators.RouterLogits(x, block.Gate); // [tokens, experts]
+        pass.Trace?.Tap($"{name}.gate.logits", routerLogits);
+        HostTensor<T> scores = operators.RouterScores(routerLogits); // [tokens, experts]
+        pass.Trace?.Tap($"{name}.gate.scores", scores);
+        RouterShape shape = new(
+            configuration.ExpertCount,
+            configuration.GroupCount,
+            configuration.ChosenGroupCount,
+            configuration.ExpertsPerToken,
+            (float)configuration.RoutedScalingFactor);
+        RouterDecision<T> decision = operators.GroupLimitedTopK(scores, block.ExpertBias, shape); // [tokens, topK]
+        pass.Trace?.TapDecision($"{name}.gate", decision);
+
+        HostTensor<T> expertOutputs = operators.RoutedExperts(x, decision, shape.Experts, block.Expert); // [tokens, topK, hidden]
+        HostTensor<T> routed = operators.ExpertCombine(expertOutputs, decision); // [tokens, hidden]
+        pass.Trace?.Tap($"{name}.routed.output", routed);
+        if (block.SharedExperts is null)
+        {
+            return routed;
+        }
+
+        HostTensor<T> shared = FeedForward(x, block.SharedExperts); // [batch, tokens, hidden]
+        pass.Trace?.Tap($"{name}.shared_experts.output", shared);
+        return operators.ResidualAdd(routed, shared); // [tokens, hidden]; the shared expert is neither gated nor scaled
+    }
+
+    private HostTensor<T> MultiTokenLogits(HostTensor<T> normalised, MultiTokenWeights layer, Pass pass)
+    {
+        int index = configuration.LayerCount;
+        string name = pass.Trace is null ? string.Empty : $"model.layers.{index}";
+
+        // The ids move left by one, so that position t sees token t + 1; the last column becomes token 0, as published.
+        long[] shifted = [.. pass.Input.Ids.Select((_, position) =>
+            position % pass.Input.Tokens == pass.Input.Tokens - 1 ? 0 : pass.Input.Ids[position + 1])];
+        HostTensor<T> embeddings = operators.TokenEmbedding(shifted, pass.Input.Batch, weights.WordEmbeddings); // [batch, tokens, hidden]
+        pass.Trace?.Tap("mtp.0.word_embeddings.output", embeddings);
+        embeddings = operators.RmsNorm(embeddings, layer.EmbeddingNorm, epsilon); // [batch, tokens, hidden]
+        pass.Trace?.Tap($"{name}.enorm.output", embeddings);
+        HostTensor<T> hidden = operators.RmsNorm(normalised, layer.HiddenNorm, epsilon); // [batch, tokens, hidden]
+        pass.Trace?.Tap($"{name}.hnorm.output", hidden);
+        HostTensor<T> joined = operators.Concatenate(embeddings, hidden); // [batch, tokens, 2·hidden]
+        HostTensor<T> projected = operators.LinearProjection(joined, layer.EmbeddingHiddenProjection, []); // [batch, tokens, hidden]
+        pass.Trace?.Tap($"{name}.eh_proj.output", projected);
+
+        HostTensor<T> output = DecoderLayer(projected, index, layer.Block, pass); // [batch, tokens, hidden]
+        output = operators.RmsNorm(output, layer.FinalLayerNorm, epsilon); // [batch, tokens, hidden]
+        pass.Trace?.Tap($"{name}.final_layernorm.output", output);
+        pass.Trace?.Tap($"{name}.output", output);
+        HostTensor<T> logits = operators.LinearProjection(output, weights.LanguageModelHead, []); // [batch, tokens, vocabulary]
+        pass.Trace?.Tap("mtp.0.logits", logits);
+        return logits;
+    }
+
+    private ForwardLosses Losses(
+        HostTensor<T> logits, HostTensor<T>? multiTokenLogits, ForwardInput input, ForwardTrace<T>? trace)
+    {
+        HostTensor<T> main = operators.CrossEntropy(logits, CrossEntropy.MainTargets(input.Labels, input.Tokens));
+        trace?.Tap("lm_loss", main);
+        double mainLoss = double.CreateChecked(main.Values[0]);
+        double? multiTokenLoss = null;
+        HostTensor<T> total = new(1);
+        total.Values[0] = main.Values[0];
+        if (multiTokenLogits is not null)
+        {
+            HostTensor<T> multiToken =
+                operators.CrossEntropy(multiTokenLogits, CrossEntropy.MultiTokenTargets(input.Labels, input.Tokens));
+            trace?.Tap("mtp.0.loss", multiToken);
+            multiTokenLoss = double.CreateChecked(multiToken.Values[0]);
+            total.Values[0] += T.CreateChecked(configuration.MtpLossScalingFactor) * multiToken.Values[0];
+        }
+
+        trace?.Tap("loss", total);
+        return new ForwardLosses(double.CreateChecked(total.Values[0]), mainLoss, multiTokenLoss);
+    }
+
+    private Pass Begin(ForwardInput input, KeyValueCache<T>? cache, ForwardTrace<T>? trace)
+    {
+        int past = cache?.Length ?? 0, total = past + input.Tokens;
+        if (input.AttentionMask is not null && input.AttentionMask.Length != input.Batch * total)
+        {
+            throw new ArgumentException(
+                $"the attention mask has {input.AttentionMask.Length} entries; {input.Batch} × {total} are needed", nameof(input));
+        }
+
+        long[] positions = input.Positions ?? [.. input.Ids.Select((_, index) => (long)past + (index % input.Tokens))];
+        bool padded = input.AttentionMask?.Contains(0) ?? false;
+        byte[] visible = padded ? Array.ConvertAll(input.AttentionMask!, mask => (byte)(mask == 0 ? 0 : 1)) : [];
+        (HostTensor<T> cosine, HostTensor<T> sine) = operators.RotaryTables(rotaryTable, positions, input.Batch); // [batch, tokens, R]
+        trace?.Tap("model.rotary_emb.cos", cosine);
+        trace?.Tap("model.rotary_emb.sin", sine);
+        return new Pass(input, cache, trace, cosine, sine, visible);
+    }
+
+    private static HostTensor<T> LastToken(HostTensor<T> hiddenStates)
+    {
+        int batch = hiddenStates.Shape[0], tokens = hiddenStates.Shape[1];
+        HostTensor<T> last = new(batch, 1, hiddenStates.Width);
+        for (int sequence = 0; sequence < batch; sequence++)
+        {
+            hiddenStates.Row((sequence * tokens) + tokens - 1).CopyTo(last.Row(sequence));
+        }
+
+        return last;
+    }
+
+    /// <summary>What all layers of one pass share.</summary>
+    private sealed record Pass(
+        ForwardInput Input,
+        KeyValueCache<T>? Cache,
+        ForwardTrace<T>? Trace,
+        HostTensor<T> Cosine,
+        HostTensor<T> Sine,
+        byte[] Visible);
+}
