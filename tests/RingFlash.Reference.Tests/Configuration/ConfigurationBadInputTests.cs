@@ -25,7 +25,7 @@ public sealed class ConfigurationBadInputTests
 
     [Theory]
     [InlineData("", "line 1, column 1")]
-    [InlineData("{\n  // note\n  \"a\": 1}", "line 2, column 4")]
+    [InlineData("{\n  // note\n  \"a\": 1}", "line 2, column 3")]
     [InlineData("{\n  \"a\": 1,\n}", "line 3, column 1")]
     [InlineData("{\"a\": NaN}", "line 1, column 7")]
     [InlineData("{\"a\": 1} {", "line 1, column 10")]
@@ -110,9 +110,18 @@ public sealed class ConfigurationBadInputTests
     [InlineData("eos_token_id", "[1, -1]", "$.eos_token_id", "between 0 and 511; found -1")]
     [InlineData("torch_dtype", "\"int4\"", "$.torch_dtype", "must be \"bfloat16\"")]
     [InlineData("use_bias", "1", "$.use_bias", "must be true or false; found 1")]
-    [InlineData("num_experts", "65536", "$.num_experts", "tensors; at most 1000000")]
     public void Row28_values_that_do_not_fit_each_other(string key, string value, string place, string rule) =>
         ConfigurationTestFiles.AssertRefused(ConfigurationTestFiles.WithRaw(key, value), place, rule);
+
+    [Fact]
+    public void A_configuration_that_asks_for_a_catalogue_of_gigabytes() => ConfigurationTestFiles.AssertRefused(
+        ConfigurationTestFiles.Edited(root =>
+        {
+            root["num_hidden_layers"] = 4096;
+            root["num_experts"] = 65536;
+        }),
+        "$.num_experts",
+        "tensors; at most 1000000");
 
     [Theory]
     [InlineData("0", "between 1 and 1048576")]
@@ -141,7 +150,7 @@ public sealed class ConfigurationBadInputTests
 
     [Theory]
     [InlineData("{\"a\": 1, \"b\": 2,\n \"a\": 3}", "$.a", "duplicate key (line 2, column 2)")]
-    [InlineData("{\"x\": {\"factor\": 1, \"factor\": 1}}", "$.x.factor", "duplicate key (line 1, column 20)")]
+    [InlineData("{\"x\": {\"factor\": 1, \"factor\": 1}}", "$.x.factor", "duplicate key (line 1, column 21)")]
     [InlineData("{\"x\": [0, {\"y\": 1, \"\\u0079\": 1}]}", "$.x[1].y", "duplicate key")]
     public void Row37_duplicate_key(string text, string place, string rule) =>
         ConfigurationTestFiles.AssertRefused(Encoding.UTF8.GetBytes(text), place, rule);

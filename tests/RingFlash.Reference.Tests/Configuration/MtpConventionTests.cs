@@ -1,8 +1,6 @@
 // Red means: a checkpoint's MTP layer is run as a main layer, or a main layer as the MTP layer.
 using System;
-using System.IO;
 using System.Linq;
-using RingFlash.Reference.Checkpoint;
 using RingFlash.Reference.Configuration;
 using RingFlash.Reference.Numerics;
 using Xunit;

@@ -71,7 +71,7 @@ public sealed class TensorCatalogTests
         FakeSource source = Source(Tiny);
         source.Remove(Dense);
         source.Remove(QueryKeyValue);
-        AssertRefused(Tiny, source, Dense, "2 of 257 required tensors are missing", Dense + ", " + QueryKeyValue);
+        AssertRefused(Tiny, source, Dense, "2 of 252 required tensors are missing", Dense + ", " + QueryKeyValue);
     }
 
     [Fact]
