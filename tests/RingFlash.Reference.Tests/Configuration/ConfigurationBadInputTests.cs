@@ -49,7 +49,8 @@ public sealed class ConfigurationBadInputTests
                 file.SetLength(ConfigurationReader.MaximumByteCount + 1L);
             }
 
-            InvalidInputException exception = Assert.Throws<InvalidInputException>(() => ConfigurationReader.ReadFile(path));
+            InvalidInputException exception =
+                Assert.Throws<InvalidInputException>(() => ConfigurationReader.ReadFile(path));
             ConfigurationTestFiles.AssertMessage(exception, path + ": ", "at most 16777216 bytes; found 16777217");
         }
         finally
@@ -146,7 +147,9 @@ public sealed class ConfigurationBadInputTests
     [InlineData("1e-60")]
     [InlineData("\"1e-6\"")]
     public void Row30_epsilon(string value) => ConfigurationTestFiles.AssertRefused(
-        ConfigurationTestFiles.WithRaw("rms_norm_eps", value), "$.rms_norm_eps", "finite number above 0; found " + value);
+        ConfigurationTestFiles.WithRaw("rms_norm_eps", value),
+        "$.rms_norm_eps",
+        "finite number above 0; found " + value);
 
     [Theory]
     [InlineData("{\"a\": 1, \"b\": 2,\n \"a\": 3}", "$.a", "duplicate key (line 2, column 2)")]
@@ -167,5 +170,7 @@ public sealed class ConfigurationBadInputTests
 
     [Fact]
     public void A_hostile_key_cannot_forge_a_second_line() => ConfigurationTestFiles.AssertRefused(
-        Encoding.UTF8.GetBytes("{\"a\\nok: passed\": 1, \"a\\nok: passed\": 1}"), "$.a\\u000aok: passed", "duplicate key");
+        Encoding.UTF8.GetBytes("{\"a\\nok: passed\": 1, \"a\\nok: passed\": 1}"),
+        "$.a\\u000aok: passed",
+        "duplicate key");
 }

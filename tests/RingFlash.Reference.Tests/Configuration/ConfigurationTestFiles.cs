@@ -36,11 +36,11 @@ internal static class ConfigurationTestFiles
     public static ModelConfiguration Read(Action<JsonObject> edit, string name = "tiny-f32") =>
         ConfigurationReader.Read(Edited(edit, name), "config.json");
 
-    /// <summary>A valid configuration in which the raw text of one value is replaced, so that 1e400 stays 1e400.</summary>
+    /// <summary>A valid configuration with the raw text of one value replaced, so that 1e400 stays 1e400.</summary>
     public static byte[] WithRaw(string key, string rawValue, string name = "tiny-f32")
     {
-        byte[] marked = Edited(root => root[key] = "@@@", name);
-        return Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(marked).Replace("\"@@@\"", rawValue, StringComparison.Ordinal));
+        string marked = Encoding.UTF8.GetString(Edited(root => root[key] = "@@@", name));
+        return Encoding.UTF8.GetBytes(marked.Replace("\"@@@\"", rawValue, StringComparison.Ordinal));
     }
 
     /// <summary>Asserts a refusal whose one-line message begins with file and place and names the rule.</summary>

@@ -67,7 +67,9 @@ public sealed class ConfigurationValueTests
     [InlineData("null")]
     [InlineData("0")]
     public void No_shared_experts(string value) => Assert.Equal(
-        0, ConfigurationTestFiles.Read(root => root["num_shared_experts"] = JsonNode.Parse(value)).SharedExpertIntermediateSize);
+        0,
+        ConfigurationTestFiles.Read(root => root["num_shared_experts"] = JsonNode.Parse(value))
+            .SharedExpertIntermediateSize);
 
     [Fact]
     public void Several_end_tokens_keep_their_order() => Assert.Equal(
@@ -90,7 +92,7 @@ public sealed class ConfigurationValueTests
     [InlineData("norm_head", "true", "SGLang and vLLM obey it")]
     [InlineData("router_dtype", "\"bf16\"", "float32")]
     [InlineData("attention_dropout", "0.1", "not applied")]
-    public void A_value_that_the_published_code_ignores_and_others_obey_is_a_warning(string key, string value, string text)
+    public void What_others_obey_and_the_published_code_ignores_is_a_warning(string key, string value, string text)
     {
         ModelConfiguration configuration = ConfigurationTestFiles.Read(root => root[key] = JsonNode.Parse(value));
         string warning = Assert.Single(configuration.Warnings);

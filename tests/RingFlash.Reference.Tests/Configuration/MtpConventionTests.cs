@@ -31,7 +31,10 @@ public sealed class MtpConventionTests
         InvalidInputException exception = Assert.Throws<InvalidInputException>(
             () => ConfigurationReader.ReadFile(ConfigurationTestFiles.TinyPath, tensorNames: names));
         ConfigurationTestFiles.AssertMessage(
-            exception, ConfigurationTestFiles.TinyPath + ": $.num_hidden_layers: ", "layer 4 (Ling-V2", "found in layer");
+            exception,
+            ConfigurationTestFiles.TinyPath + ": $.num_hidden_layers: ",
+            "layer 4 (Ling-V2",
+            "found in layer");
     }
 
     [Fact]
@@ -61,6 +64,7 @@ public sealed class MtpConventionTests
     {
         byte[] json = ConfigurationTestFiles.Edited(root => root["first_k_dense_replace"] = 4);
         ModelConfiguration configuration = ConfigurationReader.Read(json, "config.json", MtpConvention.RingV2);
+        Assert.Equal((true, false), (configuration.IsDenseLayer(2), configuration.IsDenseLayer(3)));
         string[] names = [.. TensorCatalog.For(configuration).Select(tensor => tensor.Name)];
         Assert.Contains("model.layers.2.mlp.gate_proj.weight", names);
         Assert.Contains("model.layers.3.mlp.experts.15.down_proj.weight", names);

@@ -17,8 +17,8 @@ public sealed class RotaryConfigurationTests
             configuration.Rotary.OriginalMaxPositionEmbeddings, configuration.Rotary.BetaFast,
             configuration.Rotary.BetaSlow));
         Assert.Equal(
-            "rotary: 64 leading channels, theta 600000, yarn: factor 4, original length 32768, beta_fast 32, beta_slow 1, "
-            + "attention factor 0.1 ln(factor) + 1",
+            "rotary: 64 leading channels, theta 600000, yarn: factor 4, original length 32768, beta_fast 32, "
+            + "beta_slow 1, attention factor 0.1 ln(factor) + 1",
             configuration.Rotary.Describe());
     }
 
@@ -120,8 +120,13 @@ public sealed class RotaryConfigurationTests
     [InlineData("0.2", "found 3 of")]
     [InlineData("1.5", "at most 1")]
     [InlineData("0", "above 0")]
-    public void Width_must_be_even_and_inside_the_head(string factor, string rule) => ConfigurationTestFiles.AssertRefused(
-        ConfigurationTestFiles.WithRaw("partial_rotary_factor", factor), "$.partial_rotary_factor", rule);
+    public void Width_must_be_even_and_inside_the_head(string factor, string rule) =>
+        ConfigurationTestFiles.AssertRefused(
+            ConfigurationTestFiles.WithRaw("partial_rotary_factor", factor), "$.partial_rotary_factor", rule);
+
+    [Fact]
+    public void Width_is_truncated_and_not_rounded() => Assert.Equal(
+        8, ConfigurationTestFiles.Read(root => root["partial_rotary_factor"] = 0.55).Rotary.RotaryDimension);
 
     [Fact]
     public void The_form_of_transformers_5_is_refused_and_not_overlooked() => ConfigurationTestFiles.AssertRefused(
