@@ -62,7 +62,7 @@ public static class ElementTypes
         return false;
     }
 
-    /// <summary>The order in a canonical file: types of larger alignment first, then names by their UTF-8 bytes.</summary>
+    /// <summary>The order in a canonical file: types of larger alignment first, then names by their bytes.</summary>
     internal static IComparer<TensorInfo> FileOrder { get; } = Comparer<TensorInfo>.Create(
         static (left, right) =>
         {

@@ -25,7 +25,7 @@ public interface IWeightSource : IDisposable
     bool TryGetTensor(string name, [NotNullWhen(true)] out TensorInfo? tensor);
 
     /// <summary>Reads consecutive elements of a floating-point tensor, widened exactly to float32.</summary>
-    /// <param name="tensor">A tensor of this source, of type F32, BF16, F16 or F8_E4M3 (the bare code value, unscaled).</param>
+    /// <param name="tensor">A tensor of this source: F32, BF16, F16 or F8_E4M3 (the bare code value, unscaled).</param>
     /// <param name="firstElement">Row-major index of the first element.</param>
     /// <param name="destination">[count], float32, written.</param>
     /// <exception cref="InvalidInputException">The element type is not one of the four.</exception>

@@ -4,7 +4,7 @@ using RingFlash.Reference.Numerics;
 
 namespace RingFlash.Reference.Checkpoint;
 
-/// <summary>Where a path leads once every symbolic link in it is followed; .NET follows the last component only.</summary>
+/// <summary>Where a path leads once every symbolic link in it is followed; .NET follows only the last one.</summary>
 internal static class RealPath
 {
     private const int MaximumLinks = 40; // as in Linux

@@ -35,7 +35,10 @@ public sealed record SafetensorsContent(TensorInfo Tensor, Action<Stream> WriteT
     /// <param name="shape">The axes.</param>
     /// <param name="values">[elements], int64, read when the file is written.</param>
     /// <returns>The content.</returns>
-    public static SafetensorsContent FromInt64(string name, IReadOnlyList<long> shape, ReadOnlyMemory<long> values) =>
+    public static SafetensorsContent FromInt64(
+        string name,
+        IReadOnlyList<long> shape,
+        ReadOnlyMemory<long> values) =>
         Create(name, ElementType.Int64, shape, values);
 
     /// <summary>Stored bytes of any element type.</summary>

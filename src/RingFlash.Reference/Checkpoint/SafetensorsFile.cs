@@ -122,7 +122,7 @@ public sealed partial class SafetensorsFile : IWeightSource
     {
         if (!isLittleEndian)
         {
-            throw new EnvironmentException(path, "safetensors data is little-endian, this machine big-endian: unsupported");
+            throw new EnvironmentException(path, "data is little-endian, this machine is big-endian: unsupported");
         }
     }
 

@@ -101,7 +101,7 @@ public sealed partial class SyntheticSource : IWeightSource
         return BFloat16.Round(offset + scaled);
     }
 
-    /// <summary>The input id at a flat position: <c>z mod vocabulary</c> of the sequence named <c>input_ids</c>.</summary>
+    /// <summary>The input id at a flat position: z mod vocabulary of the sequence named <c>input_ids</c>.</summary>
     /// <param name="seed">The case's seed.</param>
     /// <param name="index">Row times sequence length plus position, from 0.</param>
     /// <param name="vocabularySize">The number of ids.</param>

@@ -23,7 +23,9 @@ public static partial class ConfigurationReader
         {
             RotaryDimension = ReadRotaryDimension(section, headDimension, warnings),
             Theta = section.Number(
-                "rope_theta", NumberRule.AboveOne, "checkpoints were trained with 600000 and with 10000, so it is not guessed"),
+                "rope_theta",
+                NumberRule.AboveOne,
+                "checkpoints were trained with 600000 and with 10000, so it is not guessed"),
         };
         return section.OptionalSection("rope_scaling") is JsonSection scaling
             ? ReadScaling(scaling, rotary, maxPositions, warnings)
@@ -40,13 +42,13 @@ public static partial class ConfigurationReader
             case (null, null):
                 throw section.Refuse(
                     "partial_rotary_factor",
-                    "required, or rotary_dim: without both the published code and SGLang rotate the whole head, llama.cpp "
-                    + "half of it, so it is not guessed; found neither");
+                    "required, or rotary_dim: without both the published code and SGLang rotate the whole head, "
+                    + "llama.cpp half of it, so it is not guessed; found neither");
             case (null, int alone):
                 dimension = alone;
                 warnings.Add(
-                    $"$.rotary_dim {alone} is used because partial_rotary_factor is missing; the published code does not read "
-                    + $"it and would rotate all {headDimension} channels");
+                    $"$.rotary_dim {alone} is used because partial_rotary_factor is missing; the published code does "
+                    + $"not read it and would rotate all {headDimension} channels");
                 break;
             case (double value, _):
                 // Python's int(head_dim * factor): a float64 product, truncated.
@@ -55,8 +57,9 @@ public static partial class ConfigurationReader
                 {
                     throw section.Refuse("rotary_dim", string.Create(
                         CultureInfo.InvariantCulture,
-                        $"must equal int(head_dim * partial_rotary_factor) = int({headDimension} * {value}) = {dimension}: the "
-                        + $"published code uses the factor, other back-ends rotary_dim or their product; found {other}"));
+                        $"must equal int(head_dim * partial_rotary_factor) = int({headDimension} * {value}) = "
+                        + $"{dimension}: the published code uses the factor, other back-ends rotary_dim or the product "
+                        + $"of both; found {other}"));
                 }
 
                 break;
@@ -86,7 +89,8 @@ public static partial class ConfigurationReader
         RotaryConfiguration result = kind == "default" ? rotary : ReadYarn(scaling, rotary);
         if (scaling.UnaskedKeys.FirstOrDefault() is string unknown)
         {
-            throw scaling.Refuse(unknown, $"unknown key for rope type \"{kind}\", and ignoring it could change every angle");
+            throw scaling.Refuse(
+                unknown, $"unknown key for rope type \"{kind}\", and ignoring it could change every angle");
         }
 
         if (result.Scaling == RotaryScalingKind.Yarn)
@@ -102,7 +106,8 @@ public static partial class ConfigurationReader
         if (!scaling.Boolean("truncate", absent: true))
         {
             throw scaling.Refuse(
-                "truncate", "must be true: only the published form, which rounds the ramp's ends to whole channels, is supported; "
+                "truncate",
+                "must be true: only the published form, which rounds the ramp's ends to whole channels, is supported; "
                 + "found false");
         }
 
@@ -110,7 +115,9 @@ public static partial class ConfigurationReader
         {
             Scaling = RotaryScalingKind.Yarn,
             Factor = scaling.Number(
-                "factor", NumberRule.AtLeastOne, "some transformers versions replace it by a quotient of lengths, so it is not guessed"),
+                "factor",
+                NumberRule.AtLeastOne,
+                "some transformers versions replace it by a quotient of lengths, so it is not guessed"),
             OriginalMaxPositionEmbeddings = scaling.Integer(
                 "original_max_position_embeddings",
                 1,
@@ -136,8 +143,8 @@ public static partial class ConfigurationReader
         {
             warnings.Add(string.Create(
                 CultureInfo.InvariantCulture,
-                $"$.rope_scaling: factor {yarn.Factor} and original length {original} are used as written; some transformers "
-                + $"versions use max_position_embeddings / original = {quotient} as the factor instead"));
+                $"$.rope_scaling: factor {yarn.Factor} and original length {original} are used as written; some "
+                + $"transformers versions use max_position_embeddings / original = {quotient} as the factor instead"));
         }
     }
 }

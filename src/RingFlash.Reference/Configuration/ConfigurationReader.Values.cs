@@ -13,12 +13,13 @@ public static partial class ConfigurationReader
     private const long MaximumTensorCount = 1_000_000;
 
     /// <summary>
-    /// Keys that the published code or Hugging Face writes and that change nothing in the forward pass, so that they are
-    /// not worth a line in <see cref="ModelConfiguration.IgnoredKeys"/>.
+    /// Keys that the published code or Hugging Face writes and that change nothing in the forward pass, so that they
+    /// are not worth a line in <see cref="ModelConfiguration.IgnoredKeys"/>.
     /// </summary>
     private static readonly FrozenSet<string> KnownButUnread = FrozenSet.Create(
-        "auto_map", "transformers_version", "use_cache", "initializer_range", "output_router_logits", "max_window_layers",
-        "bos_token_id", "_name_or_path", "output_attentions", "output_hidden_states", "return_dict", "sliding_window");
+        "auto_map", "transformers_version", "use_cache", "initializer_range", "output_router_logits",
+        "max_window_layers", "bos_token_id", "_name_or_path", "output_attentions", "output_hidden_states",
+        "return_dict", "sliding_window");
 
     private static int ReadHeadDimension(JsonSection section, int hiddenSize, int heads)
     {
@@ -31,7 +32,7 @@ public static partial class ConfigurationReader
         {
             throw section.Refuse(
                 "head_dim",
-                $"not given, and hidden_size {hiddenSize} divided by num_attention_heads {heads} is no head of 1 to 8192");
+                $"not given, and hidden_size {hiddenSize} / num_attention_heads {heads} is no whole number up to 8192");
         }
 
         return hiddenSize / heads;
@@ -112,14 +113,15 @@ public static partial class ConfigurationReader
         if (block is not [128, 128])
         {
             throw quantization.Refuse(
-                "weight_block_size", $"required and must be [128, 128]; found {quantization.Found("weight_block_size")}");
+                "weight_block_size",
+                $"required and must be [128, 128]; found {quantization.Found("weight_block_size")}");
         }
 
         foreach (string key in new[] { "modules_to_not_convert", "ignored_layers" })
         {
             if (quantization.Has(key))
             {
-                warnings.Add($"{quantization.PathOf(key)} is not read: which weights are FP8 is seen from their dtypes");
+                warnings.Add($"{quantization.PathOf(key)} is not read: which weights are FP8 is seen from the tensors");
             }
         }
 
@@ -134,7 +136,8 @@ public static partial class ConfigurationReader
         if (groups < 1)
         {
             throw section.Refuse(
-                "n_group", "must be at least 1: 0, which a converter writes for \"no groups\", raises in the published gate; "
+                "n_group",
+                "must be at least 1: 0, which the converter writes for \"no groups\", raises in the published gate; "
                 + $"found {groups}");
         }
 
@@ -147,8 +150,8 @@ public static partial class ConfigurationReader
         {
             throw section.Refuse(
                 "n_group",
-                $"must leave at least 2 experts per group: a group's score is the sum of its two best; found {groups} for "
-                + $"num_experts {experts}");
+                $"must leave at least 2 experts per group: a group's score is the sum of its two best; found {groups} "
+                + $"for num_experts {experts}");
         }
 
         int chosen = configuration.ChosenGroupCount;
@@ -173,7 +176,8 @@ public static partial class ConfigurationReader
         {
             throw section.Refuse(
                 "num_hidden_layers",
-                $"must leave a main layer: {configuration.DeclaredLayerCount} counted the Ring-V2 way is the MTP layer alone");
+                $"must leave a main layer: {configuration.DeclaredLayerCount} counted the Ring-V2 way is only the MTP"
+                + " layer");
         }
 
         long perLayer = 16 + (3L * configuration.ExpertCount);
@@ -182,8 +186,8 @@ public static partial class ConfigurationReader
         {
             throw section.Refuse(
                 "num_experts",
-                $"num_hidden_layers {configuration.DeclaredLayerCount} times num_experts {configuration.ExpertCount} makes "
-                + $"about {tensors} tensors; at most {MaximumTensorCount}");
+                $"num_hidden_layers {configuration.DeclaredLayerCount} times num_experts {configuration.ExpertCount} "
+                + $"makes about {tensors} tensors; at most {MaximumTensorCount}");
         }
     }
 
@@ -196,18 +200,18 @@ public static partial class ConfigurationReader
         {
             warnings.Add(
                 $"$.moe_shared_expert_intermediate_size {shared} is not read; the published code uses "
-                + $"moe_intermediate_size * num_shared_experts = {configuration.SharedExpertIntermediateSize}, while SGLang "
-                + "and vLLM prefer the key");
+                + $"moe_intermediate_size * num_shared_experts = {configuration.SharedExpertIntermediateSize}, while "
+                + "SGLang and vLLM prefer the key");
         }
 
         WarnUnless(section, "norm_topk_prob", true, "the published code always normalises", warnings);
         WarnUnless(section, "moe_router_enable_expert_bias", true, "the published code always adds the bias", warnings);
         WarnUnless(section, "use_rmsnorm", true, "the published norms are RMSNorm; vLLM obeys the key", warnings);
-        WarnUnless(section, "norm_head", false, "the published code has no such step; SGLang and vLLM obey it", warnings);
+        WarnUnless(section, "norm_head", false, "the published code has none; SGLang and vLLM obey it", warnings);
         WarnUnless(section, "use_sliding_window", false, "the published code has no sliding window", warnings);
         if (section.OptionalText("router_dtype") is string dtype && dtype != "fp32")
         {
-            warnings.Add($"$.router_dtype {section.Found("router_dtype")} is not read; the published router is float32");
+            warnings.Add($"$.router_dtype {section.Found("router_dtype")} is not read; the published gate is float32");
         }
 
         foreach (string key in new[] { "attention_dropout", "embedding_dropout", "output_dropout" })

@@ -9,8 +9,8 @@ using RingFlash.Reference.Numerics;
 namespace RingFlash.Reference.Configuration;
 
 /// <summary>
-/// Reads <c>config.json</c> and believes nothing: the JSON is strict, every value has a type and a range, the values must
-/// fit each other, and where back-ends disagree about a default the file has to say it.
+/// Reads <c>config.json</c> and believes nothing: the JSON is strict, every value has a type and a range, the values
+/// must fit each other, and where back-ends disagree about a default the file has to say it.
 /// </summary>
 public static partial class ConfigurationReader
 {
@@ -21,7 +21,7 @@ public static partial class ConfigurationReader
     /// <param name="path">The file.</param>
     /// <param name="convention">How <c>num_hidden_layers</c> counts the MTP layer.</param>
     /// <param name="tensorNames">
-    /// The names in the checkpoint, from which <see cref="MtpConvention.Detect"/> decides; null when they are not known.
+    /// The names in the checkpoint, from which <see cref="MtpConvention.Detect"/> decides; null when unknown.
     /// </param>
     /// <returns>The checked configuration.</returns>
     /// <exception cref="EnvironmentException">The file is missing or cannot be read.</exception>
@@ -60,7 +60,8 @@ public static partial class ConfigurationReader
         ModelConfiguration configuration = ReadModel(section, sourceName);
         configuration = convention switch
         {
-            MtpConvention.Detect => tensorNames is null ? configuration : configuration.ResolveMtpConvention(tensorNames),
+            MtpConvention.Detect when tensorNames is null => configuration,
+            MtpConvention.Detect => configuration.ResolveMtpConvention(tensorNames),
             _ => configuration with { MtpConvention = convention },
         };
         CheckSize(configuration, section);
@@ -103,7 +104,8 @@ public static partial class ConfigurationReader
         {
             throw new EnvironmentException(path, "no such file", exception);
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or NotSupportedException)
+        catch (Exception exception) when (
+            exception is IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException)
         {
             throw new EnvironmentException(path, "cannot be read: " + exception.Message, exception);
         }
@@ -131,7 +133,8 @@ public static partial class ConfigurationReader
         int nextTokenLayers = ReadNextTokenLayerCount(section);
 
         _ = section.OptionalChoice("hidden_act", ": the published MLP is SwiGLU", "silu")
-            ?? throw section.Refuse("hidden_act", $"required and must be \"silu\"; found {section.Found("hidden_act")}");
+            ?? throw section.Refuse(
+                "hidden_act", $"required and must be \"silu\"; found {section.Found("hidden_act")}");
         _ = section.OptionalChoice("score_function", ": the published gate has no other", "sigmoid");
 
         ModelConfiguration configuration = new()
@@ -207,8 +210,9 @@ public static partial class ConfigurationReader
         {
             throw section.Refuse(
                 "model_type",
-                "not this model: must be \"bailing_moe\" or \"bailing_moe_v2\" with architecture BailingMoeV2ForCausalLM; "
-                + $"found model_type {section.Found("model_type")}, architectures {section.Found("architectures")}");
+                "not this model: must be \"bailing_moe\" or \"bailing_moe_v2\" with architecture "
+                + $"BailingMoeV2ForCausalLM; found model_type {section.Found("model_type")}, architectures "
+                + $"{section.Found("architectures")}");
         }
     }
 }

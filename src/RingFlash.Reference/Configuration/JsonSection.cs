@@ -44,7 +44,8 @@ internal sealed class JsonSection
     public JsonElement? Find(string key)
     {
         _asked.Add(key);
-        return _element.TryGetProperty(key, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
+        bool given = _element.TryGetProperty(key, out JsonElement value) && value.ValueKind != JsonValueKind.Null;
+        return given ? value : null;
     }
 
     /// <summary>The value as it stands in the file, for messages.</summary>
@@ -53,7 +54,7 @@ internal sealed class JsonSection
 
     public int Integer(string key, long minimum, long maximum, string? whyRequired = null) =>
         OptionalInteger(key, minimum, maximum)
-            ?? throw Refuse(key, $"required{(whyRequired is null ? string.Empty : ": " + whyRequired)}; found {Found(key)}");
+            ?? throw Missing(key, whyRequired);
 
     public int? OptionalInteger(string key, long minimum, long maximum) =>
         Find(key) is JsonElement value ? ToInteger(value, key, minimum, maximum) : null;
@@ -63,7 +64,8 @@ internal sealed class JsonSection
         string text = value.ValueKind == JsonValueKind.Number ? value.GetRawText() : string.Empty;
 
         // 4096.0, 4e3 and -0 are integers to a lenient reader and a float or a surprise to the next one.
-        bool plain = text.Length > 0 && text != "-0" && text.All(character => char.IsAsciiDigit(character) || character == '-');
+        bool plain = text.Length > 0 && text != "-0"
+            && text.All(character => char.IsAsciiDigit(character) || character == '-');
         if (!plain)
         {
             throw Refuse(key, $"must be a plain integer; found {Describe(value)}");
@@ -80,7 +82,7 @@ internal sealed class JsonSection
 
     public double Number(string key, NumberRule rule, string? whyRequired = null) =>
         OptionalNumber(key, rule)
-            ?? throw Refuse(key, $"required{(whyRequired is null ? string.Empty : ": " + whyRequired)}; found {Found(key)}");
+            ?? throw Missing(key, whyRequired);
 
     /// <summary>A number that float32 holds too: the model computes in float32, where 1e-60 would be zero.</summary>
     public double? OptionalNumber(string key, NumberRule rule)
@@ -137,6 +139,9 @@ internal sealed class JsonSection
 
     public JsonSection? OptionalSection(string key) =>
         Find(key) is JsonElement value ? new JsonSection(value, _sourceName, PathOf(key)) : null;
+
+    private InvalidInputException Missing(string key, string? why) =>
+        Refuse(key, $"required{(why is null ? string.Empty : ": " + why)}; found {Found(key)}");
 
     private static string Wording(NumberRule rule) => rule switch
     {

@@ -77,7 +77,7 @@ public sealed partial record ModelConfiguration
     /// <summary><c>max_position_embeddings</c>: the positions promised.</summary>
     public required int MaxPositionEmbeddings { get; init; }
 
-    /// <summary><c>tie_word_embeddings</c>: the embedding table is the LM head and <c>lm_head.weight</c> is absent.</summary>
+    /// <summary><c>tie_word_embeddings</c>: the embedding table is the LM head; no <c>lm_head.weight</c>.</summary>
     public bool TieWordEmbeddings { get; init; }
 
     /// <summary><c>num_nextn_predict_layers</c>: MTP layers, 0 or 1.</summary>
@@ -98,7 +98,7 @@ public sealed partial record ModelConfiguration
     /// <summary><c>eos_token_id</c>: all of them, in the order of the file.</summary>
     public IReadOnlyList<int> EndOfSequenceTokenIds { get; init; } = new ValueList<int>([]);
 
-    /// <summary><c>torch_dtype</c> or <c>dtype</c>: the published storage type; null when the file does not say.</summary>
+    /// <summary><c>torch_dtype</c> or <c>dtype</c>: published storage type; null when the file does not say.</summary>
     public string? TorchDtype { get; init; }
 
     /// <summary><c>quantization_config</c>; null when the weights are plain.</summary>
@@ -139,12 +139,12 @@ public sealed partial record ModelConfiguration
     public bool IsDenseLayer(int layerIndex) => layerIndex < FirstDenseLayerCount && layerIndex != MtpLayerIndex;
 
     /// <summary>
-    /// Decides <see cref="MtpConvention"/> from the layer that holds <c>eh_proj.weight</c>, the tensor only an MTP layer
+    /// Decides <see cref="MtpConvention"/> from the layer that holds <c>eh_proj.weight</c>, which only an MTP layer
     /// has: layer <c>num_hidden_layers</c> means Ling-V2, the one before it Ring-V2.
     /// </summary>
     /// <param name="tensorNames">The names in the checkpoint.</param>
     /// <returns>The same configuration with the convention decided; unchanged when it has no MTP layer.</returns>
-    /// <exception cref="InvalidInputException">The tensor sits in another layer, in both, or leaves no main layer.</exception>
+    /// <exception cref="InvalidInputException">It sits in another layer, in both, or leaves no main layer.</exception>
     public ModelConfiguration ResolveMtpConvention(IEnumerable<string> tensorNames)
     {
         ArgumentNullException.ThrowIfNull(tensorNames);

@@ -23,13 +23,13 @@ public sealed record RotaryConfiguration
     /// <summary><c>rope_scaling.factor</c>: how many times longer; 1 without scaling.</summary>
     public double Factor { get; init; } = 1.0;
 
-    /// <summary><c>rope_scaling.original_max_position_embeddings</c>: the trained length; null without scaling.</summary>
+    /// <summary><c>rope_scaling.original_max_position_embeddings</c>: trained length; null without scaling.</summary>
     public int? OriginalMaxPositionEmbeddings { get; init; }
 
-    /// <summary><c>rope_scaling.beta_fast</c>: turns over the original length above which a frequency is kept.</summary>
+    /// <summary><c>rope_scaling.beta_fast</c>: turns in the original length above which a frequency is kept.</summary>
     public double BetaFast { get; init; } = 32.0;
 
-    /// <summary><c>rope_scaling.beta_slow</c>: turns over the original length below which it is fully divided.</summary>
+    /// <summary><c>rope_scaling.beta_slow</c>: turns in the original length below which it is all divided.</summary>
     public double BetaSlow { get; init; } = 1.0;
 
     /// <summary>

@@ -53,7 +53,9 @@ internal static class StrictJson
                         if (!level.Keys!.Add(level.Key))
                         {
                             throw new InvalidInputException(
-                                sourceName, $"{level.Path}.{level.Key}", $"duplicate key{Where(json, reader.TokenStartIndex)}");
+                                sourceName,
+                                $"{level.Path}.{level.Key}",
+                                $"duplicate key{Where(json, reader.TokenStartIndex)}");
                         }
 
                         break;

@@ -1,0 +1,78 @@
+// Red here: rows of an output are skipped or computed twice, or one failed run leaves every later run hanging.
+using System;
+using System.Threading;
+using RingFlash.Reference.Numerics;
+using Xunit;
+
+namespace RingFlash.Reference.Tests.Numerics;
+
+public sealed class WorkerPoolTests
+{
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    public void EveryItemRunsExactlyOnceOnTheStatedWorker(int threads)
+    {
+        using WorkerPool pool = new(threads);
+        Assert.Equal(threads, pool.ThreadCount);
+        for (int items = 0; items <= 50; items++)
+        {
+            int[] runs = new int[items];
+            int[] workers = new int[items];
+            pool.Run(items, (first, end, worker) =>
+            {
+                for (int item = first; item < end; item++)
+                {
+                    Interlocked.Increment(ref runs[item]);
+                    workers[item] = worker;
+                }
+            });
+            Assert.All(runs, count => Assert.Equal(1, count));
+            for (int item = 0; item < items && items > 1; item++)
+            {
+                int worker = workers[item];
+                Assert.InRange(item, items * worker / threads, (items * (worker + 1) / threads) - 1);
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(1, 0)]
+    [InlineData(3, 0)] // the caller's own share
+    [InlineData(3, 2)] // another thread's
+    public void AnExceptionIsRethrownAndThePoolGoesOn(int threads, int failingWorker)
+    {
+        using WorkerPool pool = new(threads);
+        for (int round = 0; round < 20; round++)
+        {
+            InvalidOperationException thrown = Assert.Throws<InvalidOperationException>(
+                () => pool.Run(9, (_, _, worker) =>
+                {
+                    if (worker == failingWorker)
+                    {
+                        throw new InvalidOperationException("row 7");
+                    }
+                }));
+            Assert.Equal("row 7", thrown.Message);
+
+            int total = 0;
+            pool.Run(9, (first, end, _) => Interlocked.Add(ref total, end - first));
+            Assert.Equal(9, total);
+        }
+    }
+
+    [Fact]
+    public void ItRunsOnSeveralThreads()
+    {
+        using WorkerPool pool = new(3);
+        int[] threadIds = new int[3];
+        pool.Run(3, (first, _, worker) => threadIds[first] = worker == first ? Environment.CurrentManagedThreadId : 0);
+        Assert.DoesNotContain(0, threadIds);
+        Assert.Equal(3, new System.Collections.Generic.HashSet<int>(threadIds).Count);
+    }
+
+    [Fact]
+    public void NoThreadsAreRefused() => Assert.Throws<ArgumentOutOfRangeException>(() => new WorkerPool(0));
+}
