@@ -1,0 +1,60 @@
+using System;
+using System.Collections.Generic;
+using RingFlash.Reference.Numerics;
+
+namespace RingFlash.Reference.Verification;
+
+/// <summary>Where a tensor comes from: what verification must know to judge it.</summary>
+/// <param name="Operator">The operator that made it; empty when it came from the reference.</param>
+/// <param name="Operations">Elementary operations since the last value that came from the reference.</param>
+/// <param name="Path">The last operators since then, oldest first.</param>
+/// <param name="PathLength">The number of operators since then.</param>
+/// <param name="Gauge">Computes the operator's gauge, one value per element; null when none is defined.</param>
+/// <param name="UnitsBudget">What one element may be off, in units of u·gauge.</param>
+/// <param name="RoundingPoints">The operator's rounding points under bfloat16; 0 where steps do not bound an element.</param>
+internal sealed record Origin(
+    string Operator,
+    double Operations,
+    IReadOnlyList<string> Path,
+    int PathLength,
+    Func<HostTensor<float>>? Gauge,
+    double UnitsBudget,
+    int RoundingPoints)
+{
+    private const int LongestPath = 8;
+
+    /// <summary>A value that came from the reference.</summary>
+    public static Origin Reference { get; } = new(string.Empty, 0, [], 0, null, 0, 0);
+
+    /// <summary>The origin of an operator's output.</summary>
+    /// <param name="name">The operator.</param>
+    /// <param name="weight">Its elementary operations.</param>
+    /// <param name="inputs">The origins of its inputs; the worst counts, for shared history must not count twice.</param>
+    /// <param name="gauge">Its gauge.</param>
+    /// <param name="unitsBudget">Its element budget.</param>
+    /// <param name="roundingPoints">Its rounding points.</param>
+    /// <returns>The origin.</returns>
+    public static Origin Of(
+        string name,
+        double weight,
+        ReadOnlySpan<Origin> inputs,
+        Func<HostTensor<float>>? gauge,
+        double unitsBudget,
+        int roundingPoints)
+    {
+        Origin worst = Reference;
+        foreach (Origin input in inputs)
+        {
+            worst = input.Operations > worst.Operations || worst.PathLength == 0 ? input : worst;
+        }
+
+        List<string> path = [.. worst.Path, name];
+        if (path.Count > LongestPath)
+        {
+            path.RemoveAt(0);
+        }
+
+        return new Origin(
+            name, worst.Operations + weight, path, worst.PathLength + 1, gauge, unitsBudget, roundingPoints);
+    }
+}
