@@ -1,5 +1,5 @@
-// Red here means that a checkpoint folder can make the tool read files outside it, that weights are taken from the wrong
-// shard, or that an incomplete download is computed with.
+// Red here means that a checkpoint folder can make the tool read files outside it, that weights are taken from the
+// wrong shard, or that an incomplete download is computed with.
 using System;
 using System.IO;
 using System.Linq;
@@ -121,6 +121,7 @@ public sealed class CheckpointFolderTests : IDisposable
         using (CheckpointFolder checkpoint = CheckpointFolder.Open(snapshot))
         {
             Assert.Equal([1f], checkpoint.ReadVector("a"));
+            checkpoint.EnsureUnchanged();
         }
 
         // Out of the cache of this model it may not lead, not even into its neighbour whose name begins alike.
@@ -218,7 +219,10 @@ public sealed class CheckpointFolderTests : IDisposable
         SyntheticSource synthetic = new(
             "synthetic:test",
             1,
-            [new TensorInfo(name, ElementType.BFloat16, stored.Shape), new("model.norm.weight", ElementType.BFloat16, [64])]);
+            [
+                new TensorInfo(name, ElementType.BFloat16, stored.Shape),
+                new TensorInfo("model.norm.weight", ElementType.BFloat16, [64]),
+            ]);
         float[] expected = golden.ReadAllSingle(stored);
         float[] norm = synthetic.ReadVector("model.norm.weight");
 

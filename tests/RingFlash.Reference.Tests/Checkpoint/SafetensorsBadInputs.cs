@@ -303,7 +303,7 @@ public sealed class SafetensorsBadInputs : IDisposable
         string path = folder.File(FileName);
         DateTime time = File.GetLastWriteTimeUtc(path);
         File.Delete(path);
-        OneLine(Assert.Throws<EnvironmentException>(file.EnsureUnchanged), "removed");
+        OneLine(Assert.Throws<EnvironmentException>(file.EnsureUnchanged), "no such file");
         File.WriteAllBytes(path, bytes);
         File.SetLastWriteTimeUtc(path, time.AddSeconds(1));
         OneLine(Assert.Throws<InvalidInputException>(file.EnsureUnchanged), "size or time changed");

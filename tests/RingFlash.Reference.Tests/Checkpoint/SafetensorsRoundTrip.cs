@@ -219,7 +219,8 @@ public sealed class SafetensorsRoundTrip : IDisposable
     public void ADamagedByteInTheHeaderIsAnErrorOrHarmless()
     {
         byte[] original = SafetensorsBytes.Build(
-            "{\"__metadata__\":{\"format\":\"p\\u0074\"}," + SafetensorsBytes.Tensor("a", "F32", "[2,3]", "[0,24]") + ","
+            "{\"__metadata__\":{\"format\":\"p\\u0074\"},"
+            + SafetensorsBytes.Tensor("a", "F32", "[2,3]", "[0,24]") + ","
             + SafetensorsBytes.Tensor("b.\\u00e4", "BF16", "[4]", "[24,32]") + "}  ",
             32);
         Random random = new(20251125);

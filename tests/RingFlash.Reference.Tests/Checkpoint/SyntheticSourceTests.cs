@@ -204,14 +204,16 @@ public sealed class SyntheticSourceTests(ITestOutputHelper output)
         {
             using WorkerPool pool = new(threads);
             float[][] buffers = [new float[32 * 512], new float[32 * 512]];
+            const int Items = 40000;
+            double elements = Items * (double)buffers[0].Length;
             for (int pass = 0; pass < 3; pass++)
             {
-                long panels = Measure(pool, 40000, (item, worker) =>
+                long panels = Measure(pool, Items, (item, worker) =>
                     source.ReadPanel(tensor, item % 4912 * 32, 512, 512, buffers[worker]));
-                long runs = Measure(pool, 40000, (item, worker) =>
+                long runs = Measure(pool, Items, (item, worker) =>
                     source.Read(tensor, item * 16000L, buffers[worker]));
                 output.WriteLine(
-                    $"{threads} threads, G/s: ReadPanel {40000 * 16384.0 / panels:F2}, Read {40000 * 16384.0 / runs:F2}");
+                    $"{threads} threads, G/s: ReadPanel {elements / panels:F2}, Read {elements / runs:F2}");
             }
         }
     }
