@@ -39,6 +39,21 @@ public sealed class AtomicFileTests : IDisposable
         Assert.Equal([path], Directory.GetFileSystemEntries(folder.Path));
     }
 
+    // Needs a file system of 64 KiB, which a test cannot make for itself:
+    // mount -t tmpfs -o size=64k tmpfs /tmp/small; RINGFLASH_SMALL_DISK=/tmp/small.
+    [Fact(Explicit = true)]
+    public void AReallyFullDiskLeavesTheOldFile()
+    {
+        string disk = Environment.GetEnvironmentVariable("RINGFLASH_SMALL_DISK")!;
+        string path = Path.Combine(disk, "report.json");
+        File.WriteAllText(path, "old");
+        EnvironmentException exception = Assert.Throws<EnvironmentException>(() =>
+            AtomicFile.Write(path, stream => stream.Write(new byte[1_000_000])));
+        Assert.Contains("disk is full", exception.Message, StringComparison.Ordinal);
+        Assert.Equal("old", File.ReadAllText(path));
+        Assert.Equal([path], Directory.GetFileSystemEntries(disk));
+    }
+
     [Fact]
     public void AnyOtherFailureGoesOnAndLeavesTheOldFile()
     {

@@ -19,7 +19,7 @@ public sealed class SafetensorsRoundTrip : IDisposable
 
     public void Dispose() => folder.Dispose();
 
-    [Property(MaxTest = 200)]
+    [Property(MaxTest = 100)]
     public void WhatIsWrittenIsReadBack(int seed)
     {
         Random random = new(seed);
@@ -133,6 +133,28 @@ public sealed class SafetensorsRoundTrip : IDisposable
         source.ReadPanel(tensor, 0, 1, 10000, expected);
         file.ReadPanel(tensor, 0, 1, 10000, actual);
         Assert.Equal(expected, actual);
+    }
+
+    [Fact]
+    public void ThreadsReadOneFileAtOnce()
+    {
+        TensorInfo tensor = new("lm_head.weight", ElementType.BFloat16, [128, 3000]);
+        using SyntheticSource source = new("synthetic:test", 7, [tensor]);
+        string path = folder.File("shared.safetensors");
+        SafetensorsWriter.Write(path, [SafetensorsContent.FromSource(source, tensor, ElementType.BFloat16)]);
+        using SafetensorsFile file = SafetensorsFile.Open(path);
+        using WorkerPool pool = new(4);
+        pool.Run(200, (first, end, _) =>
+        {
+            float[] expected = new float[100 * 32];
+            float[] actual = new float[100 * 32];
+            for (int item = first; item < end; item++)
+            {
+                source.ReadPanel(tensor, item % 4 * 32, item * 14, 100, expected);
+                file.ReadPanel(tensor, item % 4 * 32, item * 14, 100, actual);
+                Assert.Equal(expected, actual);
+            }
+        });
     }
 
     // Values of all 256 codes as an outside program computed them.
