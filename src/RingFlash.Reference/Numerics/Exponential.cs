@@ -30,7 +30,9 @@ public static class Exponential
     /// <summary>log2 e, rounded. Its error moves n only where either choice leaves |r| below ln 2 / 2 + 1e-5.</summary>
     private const float Log2E = 1.44269502f;
 
-    /// <summary>1.5 · 2^23: adding it rounds to an integer, ties to even, and leaves that integer in the low bits.</summary>
+    /// <summary>
+    /// 1.5 · 2^23: adding it rounds to an integer, ties to even, and leaves that integer in the low bits.
+    /// </summary>
     private const float RoundingShift = 12582912f;
 
     /// <summary>The bits of <see cref="RoundingShift"/>.</summary>
@@ -91,8 +93,8 @@ public static class Exponential
         exponent = BitConverter.SingleToInt32Bits(shifted) - RoundingShiftBits;
         float n = shifted - RoundingShift;
 
-        // x - n·ln2 as r + tail: the first step is exact, the second rounds and the third recovers what it lost. Without
-        // the tail the error of r alone, 2^-26, would cost a quarter ulp of e^r.
+        // x - n·ln2 as r + tail: the first step is exact, the second rounds and the third recovers what it lost.
+        // Without the tail the error of r alone, 2^-26, would cost a quarter ulp of e^r.
         float coarse = MathF.FusedMultiplyAdd(n, -Ln2High, x);
         float r = MathF.FusedMultiplyAdd(n, -Ln2Low, coarse);
         float tail = MathF.FusedMultiplyAdd(n, -Ln2Low, coarse - r);

@@ -3,7 +3,9 @@ using System.Runtime.Intrinsics;
 
 namespace RingFlash.Reference.Numerics;
 
-/// <summary>The natural logarithm in float32 from operations that IEEE 754 fixes, so that every engine has the same bits.</summary>
+/// <summary>
+/// The natural logarithm in float32 from operations that IEEE 754 fixes, so that every engine has the same bits.
+/// </summary>
 /// <remarks>
 /// <para>Maths: x = 2^e · m with √½ ≤ m &lt; √2; f = m − 1; ln x = e · ln 2 + f − f²/2 + f³ · p(f).</para>
 /// <para>Bound: 1 ulp; LOGBOUND. Sketch: f is exact, f − f²/2 and the sum with
