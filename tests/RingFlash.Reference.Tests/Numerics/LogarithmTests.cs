@@ -36,7 +36,8 @@ public sealed class LogarithmTests
     [Fact]
     public void NegativeZero() =>
         Assert.Equal(
-            BitConverter.SingleToUInt32Bits(float.NegativeInfinity), BitConverter.SingleToUInt32Bits(Logarithm.Log(-0f)));
+            BitConverter.SingleToUInt32Bits(float.NegativeInfinity),
+            BitConverter.SingleToUInt32Bits(Logarithm.Log(-0f)));
 
     [Theory]
     [InlineData(0x7F800001u)]
