@@ -101,7 +101,7 @@ internal sealed class GoldenTrace : ForwardTrace<float>
         if (indices is not null)
         {
             recorder.MarkSeen($"{name}.topk_idx");
-            RoutingComparison routing = new(decision, indices, margins, ScoreErrors(name, decision), nearTies);
+            RoutingComparison routing = new(decision, indices, margins, ScoreErrors(name, decision), golden.Configuration!.ExpertsPerGroup, nearTies);
             if (recorder.Wants($"{name}.topk_idx", out _))
             {
                 recorder.Add(routing.Result(name));

@@ -19,6 +19,7 @@ internal sealed class RoutingComparison
     private readonly int wrong;
     private readonly int nearTieCount;
     private readonly int sameOrder;
+    private readonly int sameGroups;
     private readonly int skipped;
     private readonly string note = string.Empty;
 
@@ -27,9 +28,15 @@ internal sealed class RoutingComparison
     /// <param name="golden">[tokens, topK], the reference's experts.</param>
     /// <param name="margins">[tokens], the reference's margins; null when the case has none, and ours are used.</param>
     /// <param name="scoreErrors">[tokens], the error that reached the router.</param>
+    /// <param name="expertsPerGroup">Experts in a group.</param>
     /// <param name="nearTies">The near ties so far.</param>
     public RoutingComparison(
-        RouterDecision<float> ours, long[] golden, float[]? margins, double[] scoreErrors, NearTies nearTies)
+        RouterDecision<float> ours,
+        long[] golden,
+        float[]? margins,
+        double[] scoreErrors,
+        int expertsPerGroup,
+        NearTies nearTies)
     {
         this.ours = ours;
         this.golden = golden;
@@ -48,6 +55,8 @@ internal sealed class RoutingComparison
             int[] mine = [.. ours.TopKIndices.AsSpan(token * topK, topK)];
             int[] reference = Array.ConvertAll(golden[(token * topK)..((token + 1) * topK)], index => (int)index);
             sameExperts[token] = mine.Order().SequenceEqual(reference.Order());
+            sameGroups += mine.Select(expert => expert / expertsPerGroup).ToHashSet()
+                .SetEquals(reference.Select(expert => expert / expertsPerGroup)) ? 1 : 0;
             sameOrder += mine.SequenceEqual(reference) ? 1 : 0;
             if (sameExperts[token])
             {
@@ -95,14 +104,13 @@ internal sealed class RoutingComparison
     /// <returns>The result.</returns>
     public RoutingResult Result(string gate)
     {
-        int same = sameExperts.Count(value => value);
         return new RoutingResult
         {
             Gate = gate,
             Tokens = sameExperts.Length - skipped,
-            SameExperts = same,
+            SameExperts = sameExperts.Count(value => value),
             SameOrder = sameOrder,
-            SameGroups = same,
+            SameGroups = sameGroups,
             NearTies = nearTieCount,
             Wrong = wrong,
             BehindNearTie = skipped,
