@@ -53,12 +53,13 @@ internal static class DecodeCase
         int steps = goldenIds.Length, total = prompt.Length + steps - 1, vocabulary = configuration.VocabularySize;
         KeyValueCache<float> cache = new(configuration, 1, total);
         ForwardResult<float> result = model.Forward(new ForwardInput(prompt, 1), cache);
-        Origin origin = operators.OriginOf(result.Logits);
+        // The origin of the prefill's logits stands for all steps: each passes the same operators.
+        Origin origin = operators.OriginOf(result.Logits) with { Gauge = null };
         Compare(context, $"{prefix}.prefill.logits", result.Logits.Values, origin);
 
         HostTensor<float> stepLogits = new(1, steps, vocabulary);
         HostTensor<float>? multiTokenLogits = result.MultiTokenLogits is null ? null : new(1, steps, vocabulary);
-        Origin multiTokenOrigin = result.MultiTokenLogits is null ? origin : operators.OriginOf(result.MultiTokenLogits);
+        Origin multiTokenOrigin = result.MultiTokenLogits is null ? origin : operators.OriginOf(result.MultiTokenLogits) with { Gauge = null };
         long[] ids = new long[steps];
         for (int step = 0; step < steps; step++)
         {

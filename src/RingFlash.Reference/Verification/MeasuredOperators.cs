@@ -105,8 +105,7 @@ internal sealed class MeasuredOperators : ForwardOperators<float>
         (HostTensor<float> query, HostTensor<float> key, HostTensor<float> value) =
             inner.QueryKeyValueSplit(queryKeyValue, heads, keyValueHeads, headDim);
 
-        // A copy adds no error and no step to the path.
-        Origin origin = OriginOf(queryKeyValue) with { Gauge = null };
+        Origin origin = OriginOf(queryKeyValue).CopiedBy(nameof(QueryKeyValueSplit));
         return (Note(query, origin), Note(key, origin), Note(value, origin));
     }
 
@@ -247,7 +246,7 @@ internal sealed class MeasuredOperators : ForwardOperators<float>
     {
         HostTensor<float> y = inner.Concatenate(first, second);
         Origin a = OriginOf(first), b = OriginOf(second);
-        return Note(y, (a.Operations > b.Operations ? a : b) with { Gauge = null });
+        return Note(y, (a.Operations > b.Operations ? a : b).CopiedBy(nameof(Concatenate)));
     }
 
     /// <inheritdoc/>
@@ -258,6 +257,13 @@ internal sealed class MeasuredOperators : ForwardOperators<float>
         HostTensor<float> y = inner.CrossEntropy(logits, targets);
         double units = ErrorBudget.ChainUnits(8 + (logits.Width / 32.0));
         return Note(y, Origin.Of(nameof(CrossEntropy), 2, [OriginOf(logits)], () => Absolute(y), units, 0));
+    }
+
+    /// <inheritdoc/>
+    public override HostTensor<float> TotalLoss(HostTensor<float> main, HostTensor<float> multiToken, double factor)
+    {
+        HostTensor<float> y = inner.TotalLoss(main, multiToken, factor);
+        return Note(y, Origin.Of(nameof(CrossEntropy), 1, [OriginOf(main), OriginOf(multiToken)], () => Absolute(y), 4, 0));
     }
 
     private Origin Product(string name, HostTensor<float> x, WeightMatrix weight, float[] absoluteBias) => Origin.Of(
