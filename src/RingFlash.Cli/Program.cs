@@ -132,7 +132,14 @@ internal static class Program
             throw new UsageException($"unknown {kind} '{word}'; see ringflash --help");
         }
 
-        string place = parsed.CommandResult.Command is RootCommand ? "ringflash" : $"ringflash {parsed.CommandResult.Command.Name}";
+        if (parsed.CommandResult.Command is RootCommand && parsed.Tokens.All(token => token.Type == TokenType.Option))
+        {
+            throw new UsageException("a command is missing; see ringflash --help");
+        }
+
+        string place = parsed.CommandResult.Command is RootCommand
+            ? "ringflash"
+            : $"ringflash {parsed.CommandResult.Command.Name}";
         throw new UsageException($"{parsed.Errors[0].Message.TrimEnd('.')}; see {place} --help");
     }
 

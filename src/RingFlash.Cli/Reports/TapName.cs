@@ -42,7 +42,10 @@ internal static class TapName
         return layer + string.Join('.', parts.Select(Abbreviate));
     }
 
-    /// <summary>Breaks a name into lines at its dots and underscores, so that a column cannot cut a word.</summary>
+    /// <summary>
+    /// Breaks a name into lines at its dots and underscores, so that a column cannot cut a word. All lines but the first
+    /// are indented: a hostile name must not begin a line of the report with a word of its own.
+    /// </summary>
     /// <param name="name">The name.</param>
     /// <param name="width">The longest line.</param>
     /// <returns>The name with line breaks.</returns>
@@ -53,14 +56,14 @@ internal static class TapName
         int start = 0;
         while (start < name.Length)
         {
-            int end = name.AsSpan(start).IndexOfAny('.', '_', ' ');
+            int end = name.AsSpan(start).IndexOfAny(". _-/,");
             end = end < 0 ? name.Length : start + end + 1;
-            end = Math.Min(end, start + width);
+            end = Math.Min(end, start + width - 1);
             int length = end - start;
             if (lineLength > 0 && lineLength + length > width)
             {
-                text.Append('\n');
-                lineLength = 0;
+                text.Append("\n ");
+                lineLength = 1;
             }
 
             text.Append(name, start, length);

@@ -170,8 +170,10 @@ internal sealed class VerifyRunDetails
     {
         foreach (RoutingResult router in routers)
         {
-            Style? style = router.Verdict == Verdict.Passed ? null : VerifyReportTable.StyleOf(router.Verdict);
-            string margin = router.SmallestMargin is { } smallest ? $", smallest margin {NumberText.Error(smallest)}" : string.Empty;
+            Style style = router.Verdict == Verdict.Passed ? Style.Plain : VerifyReportTable.StyleOf(router.Verdict);
+            string margin = router.SmallestMargin is { } smallest
+                ? $", smallest margin {NumberText.Error(smallest)}"
+                : string.Empty;
             string note = router.Note.Length > 0 ? $"; {router.Note}" : string.Empty;
             _text.Line(
                 $"  router {router.Gate}: {router.Tokens} tokens, same experts {router.SameExperts}, same order "
