@@ -20,7 +20,7 @@ internal static class ReportConsole
             Ansi = colour ? AnsiSupport.Yes : AnsiSupport.No,
             ColorSystem = colour ? ColorSystemSupport.Standard : ColorSystemSupport.NoColors,
             Interactive = InteractionSupport.No,
-            Out = new AnsiConsoleOutput(output),
+            Out = new AnsiConsoleOutput(colour ? output : new TrailingSpaces(output)),
         });
         console.Profile.Width = ToolContext.PlainWidth;
         console.Profile.Capabilities.Unicode = true;

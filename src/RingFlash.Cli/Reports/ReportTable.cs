@@ -24,7 +24,8 @@ internal sealed class ReportTable
     /// <param name="columns">Widths plus one space between two must not exceed <see cref="ToolContext.PlainWidth"/>.</param>
     public ReportTable(params ReportColumn[] columns)
     {
-        _table.Border(new LineUnderHeader());
+        // No frame: every one of the 100 columns is needed, and plain '-' survives any encoding.
+        _table.Border(TableBorder.None);
         foreach (ReportColumn column in columns)
         {
             TableColumn added = new(new Text(column.Header))
@@ -35,6 +36,8 @@ internal sealed class ReportTable
             };
             _table.AddColumn(added);
         }
+
+        _table.AddRow(columns.Select(column => new Text(new string('-', column.Width))));
     }
 
     /// <summary>Adds a row.</summary>
@@ -48,15 +51,4 @@ internal sealed class ReportTable
     private static IRenderable Cell(object cell) => cell is Verdict verdict
         ? new Text(VerifyReportTable.Word(verdict), VerifyReportTable.StyleOf(verdict))
         : new Text(string.Join('\n', ((string)cell).Split('\n').Select(InvalidInputException.Escape)));
-
-    // One line and no frame: every character of the 100 columns is needed, and plain '-' survives any encoding.
-    private sealed class LineUnderHeader : TableBorder
-    {
-        public override string GetPart(TableBorderPart part) => part switch
-        {
-            TableBorderPart.HeaderBottom or TableBorderPart.HeaderBottomSeparator => "-",
-            _ => string.Empty,
-        };
-
-    }
 }

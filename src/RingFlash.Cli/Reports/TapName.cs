@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.Linq;
 using System.Text;
+using RingFlash.Reference.Numerics;
 
 namespace RingFlash.Cli.Reports;
 
@@ -51,6 +52,8 @@ internal static class TapName
     /// <returns>The name with line breaks.</returns>
     public static string Wrap(string name, int width)
     {
+        // Escaped here and not in the table: escaping makes a text longer, and the table would break it anew.
+        name = InvalidInputException.Escape(name);
         StringBuilder text = new();
         int lineLength = 0;
         int start = 0;
@@ -80,6 +83,7 @@ internal static class TapName
     /// <returns>The name with line breaks.</returns>
     public static string WrapWords(string name, int width)
     {
+        name = InvalidInputException.Escape(name);
         StringBuilder text = new();
         int line = 0;
         int start = 0;

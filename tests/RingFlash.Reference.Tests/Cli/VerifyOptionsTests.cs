@@ -67,7 +67,7 @@ public sealed class VerifyOptionsTests
         Assert.Equal(2, parts.Length);
         Assert.Contains(words[^1], parts[1], StringComparison.Ordinal);
         Assert.All(parts[1].TrimEnd('\n').Split('\n'), line => Assert.StartsWith("  ringflash ", line, StringComparison.Ordinal));
-        Assert.Contains("Usage:", parts[0], StringComparison.Ordinal);
+        Assert.Contains("Usage:\n  ringflash ", parts[0], StringComparison.Ordinal);
         Assert.All(run.Output.Split('\n'), line => Assert.True(line.Length <= 100, line));
     }
 

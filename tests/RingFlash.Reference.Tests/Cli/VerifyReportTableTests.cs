@@ -35,10 +35,12 @@ public sealed class VerifyReportTableTests
     public async Task ARunIsARow()
     {
         string[] lines = (await ToolRun.With(FakeReports.Everything(), "verify")).Output.Split('\n');
-System.IO.File.WriteAllText("/tmp/wt-cli-out.txt", (await ToolRun.With(FakeReports.Everything(), "verify")).Output+"\n=====\n"+(await ToolRun.With(FakeReports.Passing(), "verify", "--taps", "--engine", "all")).Output+(await ToolRun.With(FakeReports.Passing(), "verify", "--help")).Output+(await ToolRun.With(FakeReports.Passing(), "--help")).Output+(await ToolRun.With(FakeReports.Passing(), "--version")).Output);
-        Assert.Matches(@"^tiny-f32 +vector512 +isolated +24,592 +2 +0\.93 +L12 mlp\.shared +16/0/0 +0\.34 s +PASSED *$", Row("tiny-f32"));
-        Assert.Matches(@"^tiny-padded-f32 +vector512 +isolated .* NaN +L3 mlp\.shared +29/1/2 +0\.34 s +FAILED *$", Row("tiny-padded-f32"));
-        Assert.Matches(@"^tiny-grad-f32 +vector512 +free +0 +0 +- +- +- +0\.34 s +NOT *$", Row("tiny-grad-f32"));
+        Assert.Matches(
+            @"^tiny-f32 +vector512 +isolated +24,592 +2 +0\.93 +L12 mlp\.shared +16/0/0 +0\.34 s PASSED$", Row("tiny-f32"));
+        Assert.Matches(
+            @"^tiny-padded-f32 +vector512 +isolated .* NaN +L3 mlp\.shared +29/1/2 +0\.34 s FAILED$",
+            Row("tiny-padded-f32"));
+        Assert.Matches(@"^tiny-grad-f32 +vector512 +free +0 +0 +- +- +- +0\.34 s NOT$", Row("tiny-grad-f32"));
 
         string Row(string name) => lines.Skip(1).First(line => line.StartsWith(name + " ", StringComparison.Ordinal));
     }
@@ -48,7 +50,10 @@ System.IO.File.WriteAllText("/tmp/wt-cli-out.txt", (await ToolRun.With(FakeRepor
     {
         string output = (await ToolRun.With(FakeReports.Everything(), "verify")).Output;
         string joined = string.Join(' ', output.Split((char[])[' ', '\n'], StringSplitOptions.RemoveEmptyEntries));
-        Assert.Contains("not compared (3): model.rotary_emb.cos, model.rotary_emb.sin, grad.model.layers.0.mlp.down_proj.weight", joined, StringComparison.Ordinal);
+        Assert.Contains(
+            "not compared (3): model.rotary_emb.cos, model.rotary_emb.sin, grad.model.layers.0.mlp.down_proj.weight",
+            joined,
+            StringComparison.Ordinal);
         Assert.Contains("not checked: training cases are not supported by this version", joined, StringComparison.Ordinal);
         Assert.Contains("not checked model.layers.4.enorm.output: behind a near tie", joined, StringComparison.Ordinal);
         Assert.Contains("ours is NaN at 5 places", joined, StringComparison.Ordinal);
