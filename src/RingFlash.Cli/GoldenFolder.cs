@@ -21,6 +21,7 @@ internal static class GoldenFolder
             }
         }
 
-        throw new EnvironmentException(start, "no folder 'golden' here or above; name the case folders: ringflash verify PATH");
+        throw new EnvironmentException(
+            start, "no folder 'golden' here or above; name the case folders: ringflash verify PATH");
     }
 }

@@ -19,6 +19,12 @@ internal static class Interruption
             signal.Cancel = true;
             if (Interlocked.Increment(ref signals) > 1)
             {
+                // The progress line hides the cursor, and nobody will be left to show it again.
+                if (!Console.IsOutputRedirected)
+                {
+                    Console.CursorVisible = true;
+                }
+
                 // Files are written to temporary names and renamed, so nothing half-written is left under a real one.
                 Environment.Exit(ExitCodes.Interrupted);
             }

@@ -7,8 +7,8 @@ using RingFlash.Reference.Numerics;
 namespace RingFlash.Cli;
 
 /// <summary>
-/// Looks at the name of a file to be written before the work begins: nobody wants to learn after an hour that the result
-/// has no place to go, or that it has replaced a golden value.
+/// Looks at the name of a file to be written before the work begins: nobody wants to learn after an hour that the
+/// result has no place to go, or that it has replaced a golden value.
 /// </summary>
 internal static class OutputFile
 {

@@ -21,13 +21,17 @@ internal sealed class TerminalProgress : IProgress<VerifyProgress>
         ReportConsole.CreateLive(context.Output, context.Colour)
             .Progress()
             .AutoClear(true)
-            .Columns(new SpinnerColumn(), new PercentageColumn(), new TaskDescriptionColumn { Alignment = Justify.Left })
+            .Columns(
+                new SpinnerColumn(),
+                new PercentageColumn(),
+                new TaskDescriptionColumn { Alignment = Justify.Left })
             .Start(live => work(new TerminalProgress(live.AddTask("starting"))));
 
     /// <inheritdoc/>
     public void Report(VerifyProgress value)
     {
-        string text = $"{value.Run}/{value.Runs} {value.Case} {value.Engine} {VerifyReport.ModeWord(value.Mode)}: {value.Step}";
+        string text = $"{value.Run}/{value.Runs} {value.Case} {value.Engine} {VerifyReport.ModeWord(value.Mode)}: "
+            + value.Step;
         _task.Description = Markup.Escape(InvalidInputException.Escape(text));
         double done = (value.Run - 1 + Math.Clamp(value.Fraction, 0, 1)) / Math.Max(1, value.Runs);
         _task.Value = 100 * done;

@@ -37,7 +37,7 @@ internal sealed record ToolContext
     /// <summary>Where relative paths start and where the search for <c>golden</c> begins.</summary>
     public string CurrentDirectory { get; init; } = Environment.CurrentDirectory;
 
-    /// <summary>Whether colours are wanted, by the rule of no-color.org: any non-empty value of the variable forbids them.</summary>
+    /// <summary>Whether colours are wanted, by no-color.org: any non-empty value forbids them.</summary>
     /// <param name="outputIsTerminal">Whether the output is a terminal.</param>
     /// <param name="noColor">The value of <c>NO_COLOR</c>; null when it is not set.</param>
     /// <returns>The answer.</returns>

@@ -25,7 +25,7 @@ internal static class EngineWords
 
     /// <summary>The words, as help and messages list them.</summary>
     public static string List { get; } =
-        string.Join(", ", [.. Present.Select(engine => engine.Word()), .. Absent.Select(engine => engine.Engine), "all"]);
+        string.Join(", ", [.. Present.Select(engine => engine.Word()), .. Absent.Select(gone => gone.Engine), "all"]);
 
     /// <summary>Reads a comma list of words.</summary>
     /// <param name="text">The option's value.</param>

@@ -83,7 +83,8 @@ internal static class VerifyCommand
 
     private static int Run(Request request, ToolContext context, CancellationToken cancellation)
     {
-        (IReadOnlyList<ExecutionEngine> engines, IReadOnlyList<MissingEngine> missing) = EngineWords.Parse(request.Engine);
+        (IReadOnlyList<ExecutionEngine> engines, IReadOnlyList<MissingEngine> missing) =
+            EngineWords.Parse(request.Engine);
         IReadOnlyList<VerifyMode> modes = ParseModes(request.Mode);
         if (request.Threads is < 1 or > MostThreads)
         {

@@ -53,10 +53,12 @@ internal static class NumberText
     public static string Time(TimeSpan value) => value.TotalSeconds switch
     {
         < 99.5 => string.Create(CultureInfo.InvariantCulture, $"{value.TotalSeconds:0.00} s"),
-        < 3599.5 => string.Create(
-            CultureInfo.InvariantCulture, $"{(int)Math.Round(value.TotalSeconds) / 60}m{(int)Math.Round(value.TotalSeconds) % 60:00}s"),
+        < 3599.5 => Minutes((int)Math.Round(value.TotalSeconds)),
         _ => string.Create(CultureInfo.InvariantCulture, $"{(int)value.TotalHours}h{value.Minutes:00}m"),
     };
+
+    private static string Minutes(int seconds) =>
+        string.Create(CultureInfo.InvariantCulture, $"{seconds / 60}m{seconds % 60:00}s");
 
     /// <summary>A share in percent.</summary>
     /// <param name="value">0 … 1.</param>

@@ -21,7 +21,7 @@ internal sealed class ReportTable
     private readonly Table _table = new();
 
     /// <summary>Creates a table.</summary>
-    /// <param name="columns">Widths plus one space between two must not exceed <see cref="ToolContext.PlainWidth"/>.</param>
+    /// <param name="columns">Widths plus one space between two: at most <see cref="ToolContext.PlainWidth"/>.</param>
     public ReportTable(params ReportColumn[] columns)
     {
         // No frame: every one of the 100 columns is needed, and plain '-' survives any encoding.

@@ -31,7 +31,7 @@ internal sealed class ReportText
         }
     }
 
-    /// <summary>Writes a list of names, all of them: what was not compared must never hide behind "and 7 more".</summary>
+    /// <summary>Writes a list of names, all of them: nothing may hide behind "and 7 more".</summary>
     /// <param name="head">What the names are.</param>
     /// <param name="names">The names.</param>
     public void Names(string head, IReadOnlyList<string> names)

@@ -17,7 +17,7 @@ internal static class TapName
         ("attention", "attn"), ("shared_experts", "shared"), ("word_embeddings", "embed"),
     ];
 
-    /// <summary>Shortens a name: <c>model.layers.12.attention.query_key_value.output</c> is <c>L12 attn.qkv</c>.</summary>
+    /// <summary>Shortens: <c>model.layers.12.attention.query_key_value.output</c> is <c>L12 attn.qkv</c>.</summary>
     /// <param name="tap">The full name.</param>
     /// <returns>The short name.</returns>
     public static string Shorten(string tap)
@@ -44,8 +44,8 @@ internal static class TapName
     }
 
     /// <summary>
-    /// Breaks a name into lines at its dots and underscores, so that a column cannot cut a word. All lines but the first
-    /// are indented: a hostile name must not begin a line of the report with a word of its own.
+    /// Breaks a name into lines at its dots and underscores, so that a column cannot cut a word. All lines but the
+    /// first are indented: a hostile name must not begin a line of the report with a word of its own.
     /// </summary>
     /// <param name="name">The name.</param>
     /// <param name="width">The longest line.</param>

@@ -133,7 +133,11 @@ internal sealed class VerifyReportTable
 
     private void WriteTotals(VerifyReport report, IReadOnlyList<MissingEngine> missing)
     {
-        _text.Blank();
+        if (report.Cases.Count > 0)
+        {
+            _text.Blank();
+        }
+
         foreach (MissingEngine engine in missing)
         {
             _text.Line(engine.Line, StyleOf(Verdict.NotChecked));

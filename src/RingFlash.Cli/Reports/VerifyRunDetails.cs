@@ -32,7 +32,8 @@ internal sealed class VerifyRunDetails
         IReadOnlyList<TapResult> uncheckedTaps = [.. run.Taps.Where(tap => tap.Verdict == Verdict.NotChecked)];
         IReadOnlyList<RoutingResult> odd = [.. run.Routing.Where(IsWorthALine)];
         bool quiet = run.Verdict == Verdict.Passed && !slow && run.NotCompared.Count == 0 && run.Notes.Count == 0
-            && uncheckedTaps.Count == 0 && odd.Count == 0 && run.Taps.All(tap => tap.BehindNearTie == 0 && tap.Note.Length == 0);
+            && uncheckedTaps.Count == 0 && odd.Count == 0
+            && run.Taps.All(tap => tap.BehindNearTie == 0 && tap.Note.Length == 0);
         if (quiet && !everyTap)
         {
             return;
@@ -115,7 +116,8 @@ internal sealed class VerifyRunDetails
                 NumberText.Ulps(tap.MaxUlps),
                 UnitsCell(tap),
                 tap.Worst is { } worst
-                    ? $"{NumberText.Value(worst.Ours)}\n{NumberText.Value(worst.Golden)}\n{TapName.Wrap(worst.Index, 15)}"
+                    ? $"{NumberText.Value(worst.Ours)}\n{NumberText.Value(worst.Golden)}\n"
+                        + TapName.Wrap(worst.Index, 15)
                     : "-");
         }
 

@@ -22,7 +22,8 @@ public sealed class ExitCodeTests
     };
 
     [Fact]
-    public async Task WithinBudgetIsZero() => Assert.Equal(0, (await ToolRun.With(FakeReports.Passing(), "verify")).Code);
+    public async Task WithinBudgetIsZero() =>
+        Assert.Equal(0, (await ToolRun.With(FakeReports.Passing(), "verify")).Code);
 
     [Fact]
     public async Task OverBudgetIsOne()

@@ -74,12 +74,13 @@ internal static class FakeReports
         ],
         Routing =
         [
-            Router("model.layers.1.mlp.gate") with { SameExperts = 15, NearTies = 1, Note = "token 7: expert 3 for 11" },
+            Router("model.layers.1.mlp.gate") with { SameExperts = 15, NearTies = 1, Note = "token 7: 3 for 11" },
             Router("model.layers.2.mlp.gate") with { SameExperts = 14, Wrong = 2, Verdict = Verdict.Failed },
         ],
         NotCompared = ["model.rotary_emb.cos", "model.rotary_emb.sin", "grad.model.layers.0.mlp.down_proj.weight"],
         Notes = ["rotary: default, theta 10000, 8 of 16 dimensions"],
-        FirstFailure = "RmsNorm model.layers.1.post_attention_layernorm.output [0, 3, 17]: ours 0.25, golden 0.5, 37.5 budgets",
+        FirstFailure =
+            "RmsNorm model.layers.1.post_attention_layernorm.output [0, 3, 17]: ours 0.25, golden 0.5, 37.5 budgets",
     };
 
     public static CaseResult NotCheckedRun() => PassedRun("tiny-grad-f32", "vector512", VerifyMode.Free) with

@@ -24,8 +24,8 @@ public sealed class VerifyOptionsTests
     public async Task EveryOptionArrives()
     {
         VerifyOptions options = await OptionsOf(
-            "verify", RepositoryRoot.Path, RepositoryRoot.Golden, "--engine", "vector512,scalar,vector512", "--mode", "free",
-            "--filter", "layers.3", "--threads", "3");
+            "verify", RepositoryRoot.Path, RepositoryRoot.Golden, "--engine", "vector512,scalar,vector512", "--mode",
+            "free", "--filter", "layers.3", "--threads", "3");
         Assert.Equal([ExecutionEngine.Vector512, ExecutionEngine.Scalar], options.Engines);
         Assert.Equal([VerifyMode.Free], options.Modes);
         Assert.Equal("layers.3", options.Filter);
@@ -52,7 +52,8 @@ public sealed class VerifyOptionsTests
         Assert.Equal([ExecutionEngine.Scalar, ExecutionEngine.Vector512], options.Engines);
         ToolRun run = await ToolRun.With(FakeReports.Passing(), "verify", "--engine", "all");
         Assert.Equal(0, run.Code);
-        Assert.Contains("\nengine cuda is not available: this build has no ILGPU engine\n", run.Output, StringComparison.Ordinal);
+        Assert.Contains(
+            "\nengine cuda is not available: this build has no ILGPU engine\n", run.Output, StringComparison.Ordinal);
         Assert.Contains("\nengine ilgpu-cpu is not available:", run.Output, StringComparison.Ordinal);
     }
 
@@ -66,7 +67,9 @@ public sealed class VerifyOptionsTests
         string[] parts = run.Output.Split("Examples:\n");
         Assert.Equal(2, parts.Length);
         Assert.Contains(words[^1], parts[1], StringComparison.Ordinal);
-        Assert.All(parts[1].TrimEnd('\n').Split('\n'), line => Assert.StartsWith("  ringflash ", line, StringComparison.Ordinal));
+        Assert.All(
+            parts[1].TrimEnd('\n').Split('\n'),
+            line => Assert.StartsWith("  ringflash ", line, StringComparison.Ordinal));
         Assert.Contains("Usage:\n  ringflash ", parts[0], StringComparison.Ordinal);
         Assert.All(run.Output.Split('\n'), line => Assert.True(line.Length <= 100, line));
     }

@@ -1,5 +1,5 @@
-// Red here means that a person reads the wrong verdict, or cannot read it: the verdict not first, lines too long, rubbish
-// in a log file, something that was not compared left unnamed.
+// Red here means that a person reads the wrong verdict, or cannot read it: the verdict not first, lines too long,
+// rubbish in a log file, something that was not compared left unnamed.
 using System;
 using System.Linq;
 using System.Threading;
@@ -15,7 +15,8 @@ public sealed class VerifyReportTableTests
     [Fact]
     public async Task TheHeadlineIsTheFirstLine()
     {
-        foreach (VerifyReport report in (VerifyReport[])[FakeReports.Everything(), FakeReports.Passing(), FakeReports.Empty()])
+        VerifyReport[] reports = [FakeReports.Everything(), FakeReports.Passing(), FakeReports.Empty()];
+        foreach (VerifyReport report in reports)
         {
             ToolRun run = await ToolRun.With(report, "verify");
             Assert.Equal(report.Headline, run.Output.Split('\n')[0]);
@@ -36,7 +37,8 @@ public sealed class VerifyReportTableTests
     {
         string[] lines = (await ToolRun.With(FakeReports.Everything(), "verify")).Output.Split('\n');
         Assert.Matches(
-            @"^tiny-f32 +vector512 +isolated +24,592 +2 +0\.93 +L12 mlp\.shared +16/0/0 +0\.34 s PASSED$", Row("tiny-f32"));
+            @"^tiny-f32 +vector512 +isolated +24,592 +2 +0\.93 +L12 mlp\.shared +16/0/0 +0\.34 s PASSED$",
+            Row("tiny-f32"));
         Assert.Matches(
             @"^tiny-padded-f32 +vector512 +isolated .* NaN +L3 mlp\.shared +29/1/2 +0\.34 s FAILED$",
             Row("tiny-padded-f32"));
@@ -49,20 +51,20 @@ public sealed class VerifyReportTableTests
     public async Task WhatFailedAndWhatWasNotComparedIsNamed()
     {
         string output = (await ToolRun.With(FakeReports.Everything(), "verify")).Output;
-        string joined = string.Join(' ', output.Split((char[])[' ', '\n'], StringSplitOptions.RemoveEmptyEntries));
+        string text = string.Join(' ', output.Split((char[])[' ', '\n'], StringSplitOptions.RemoveEmptyEntries));
         Assert.Contains(
             "not compared (3): model.rotary_emb.cos, model.rotary_emb.sin, grad.model.layers.0.mlp.down_proj.weight",
-            joined,
+            text,
             StringComparison.Ordinal);
-        Assert.Contains("not checked: training cases are not supported by this version", joined, StringComparison.Ordinal);
-        Assert.Contains("not checked model.layers.4.enorm.output: behind a near tie", joined, StringComparison.Ordinal);
-        Assert.Contains("ours is NaN at 5 places", joined, StringComparison.Ordinal);
-        Assert.Contains("near ties 1, wrong 0", joined, StringComparison.Ordinal);
-        Assert.Contains("note: rotary: default", joined, StringComparison.Ordinal);
-        Assert.Contains("-0.123456789", joined, StringComparison.Ordinal);
-        Assert.Contains("time 3m07s: weights 71 %, model 22 %, compare 4 %, other 3 %", joined, StringComparison.Ordinal);
-        Assert.Contains("5 runs: 3 passed, 1 failed, 1 not checked", joined, StringComparison.Ordinal);
-        Assert.Contains("elapsed 3m38s, threads 2, peak memory 1177 MiB", joined, StringComparison.Ordinal);
+        Assert.Contains("not checked: training cases are not supported by this ver", text, StringComparison.Ordinal);
+        Assert.Contains("not checked model.layers.4.enorm.output: behind a near tie", text, StringComparison.Ordinal);
+        Assert.Contains("ours is NaN at 5 places", text, StringComparison.Ordinal);
+        Assert.Contains("near ties 1, wrong 0", text, StringComparison.Ordinal);
+        Assert.Contains("note: rotary: default", text, StringComparison.Ordinal);
+        Assert.Contains("-0.123456789", text, StringComparison.Ordinal);
+        Assert.Contains("time 3m07s: weights 71 %, model 22 %, compare 4 %, other 3 %", text, StringComparison.Ordinal);
+        Assert.Contains("5 runs: 3 passed, 1 failed, 1 not checked", text, StringComparison.Ordinal);
+        Assert.Contains("elapsed 3m38s, threads 2, peak memory 1177 MiB", text, StringComparison.Ordinal);
     }
 
     [Fact]
