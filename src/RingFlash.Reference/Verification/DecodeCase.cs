@@ -31,7 +31,7 @@ internal static class DecodeCase
             }
         }
 
-        context.Recorder.AddNote(configuration.Rotary.Describe());
+        RotaryCase.AddNote(context, configuration.Rotary);
     }
 
     private static void RunVariant(CaseContext context, string prefix, ModelConfiguration configuration)

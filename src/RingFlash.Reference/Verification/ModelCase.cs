@@ -26,7 +26,7 @@ internal static class ModelCase
         TensorCatalog.Check(configuration, weights);
         CompareDequantised(context, weights);
         CompareRotary(context, configuration);
-        context.Recorder.AddNote(configuration.Rotary.Describe());
+        RotaryCase.AddNote(context, configuration.Rotary);
 
         long[] ids = golden.RequireIntegers("input_ids", out IReadOnlyList<long> shape);
         CheckIds(golden, ids, shape, configuration);

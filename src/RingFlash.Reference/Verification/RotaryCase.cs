@@ -19,7 +19,7 @@ internal static class RotaryCase
         GoldenCase golden = context.Golden;
         RotaryConfiguration rotary = ModelCase.RequireConfiguration(golden).Rotary;
         long[] positions = golden.RequireIntegers("positions", out _);
-        context.Recorder.AddNote(rotary.Describe());
+        AddNote(context, rotary);
         RotaryConfiguration plain = rotary with
         {
             Scaling = RotaryScalingKind.Default,
@@ -37,6 +37,17 @@ internal static class RotaryCase
             table.Fill(positions, cosine, sine);
             CompareTable(context, $"{prefix}.cos", cosine, Math.Cos, positions, table);
             CompareTable(context, $"{prefix}.sin", sine, Math.Sin, positions, table);
+        }
+    }
+
+    /// <summary>Prints the scaling in force, factor and original length included, when there is one.</summary>
+    /// <param name="context">The case.</param>
+    /// <param name="rotary">Its rotary settings.</param>
+    public static void AddNote(CaseContext context, RotaryConfiguration rotary)
+    {
+        if (rotary.Scaling != RotaryScalingKind.Default)
+        {
+            context.Recorder.AddNote(rotary.Describe());
         }
     }
 
