@@ -12,6 +12,8 @@ namespace RingFlash.Cli;
 /// </summary>
 internal static class OutputFile
 {
+    private static readonly string[] KernelFolders = ["/dev/", "/proc/", "/sys/"];
+
     private static readonly string[] CaseFiles = ["case.json", "config.json"];
 
     /// <summary>Checks one output path.</summary>
@@ -39,6 +41,12 @@ internal static class OutputFile
         if (Directory.Exists(target))
         {
             throw new EnvironmentException(path, "is a folder, a file was to be written");
+        }
+
+        // A file is replaced by renaming; root would put a plain file in the place of /dev/null for the whole machine.
+        if (KernelFolders.Any(kernel => target.StartsWith(kernel, StringComparison.Ordinal)))
+        {
+            throw new EnvironmentException(path, "is not a plain file");
         }
 
         if (!Directory.Exists(folder))

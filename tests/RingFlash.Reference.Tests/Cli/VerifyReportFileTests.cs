@@ -115,7 +115,7 @@ public sealed class VerifyReportFileTests
         using TemporaryFolder folder = new();
         string readOnly = folder.Write("old", "old");
         File.SetAttributes(readOnly, FileAttributes.ReadOnly);
-        foreach (string path in (string[])[folder.Path, folder.File("none/report"), readOnly])
+        foreach (string path in (string[])[folder.Path, folder.File("none/report"), readOnly, "/dev/null"])
         {
             ToolRun run = await ToolRun.With(_ => throw new InvalidOperationException("ran"), "verify", option, path);
             Assert.Equal(5, run.Code);
