@@ -52,7 +52,14 @@ internal static class DecodeCase
             configuration, new ModelWeights(weights, configuration, golden.Precision == "bfloat16"), operators);
         int steps = goldenIds.Length, total = prompt.Length + steps - 1, vocabulary = configuration.VocabularySize;
         KeyValueCache<float> cache = new(configuration, 1, total);
-        ForwardResult<float> result = model.Forward(new ForwardInput(prompt, 1), cache);
+        long[]? positions = golden.Integers("position_ids"), mask = golden.Integers("attention_mask");
+        ForwardInput Input(long[] fed, int past) => new(fed, 1)
+        {
+            // The prompt as the case gives it; generated tokens follow its last position and are never padding.
+            Positions = positions is null ? null : past == 0 ? positions : [positions[^1] + past - prompt.Length + 1],
+            AttentionMask = mask is null ? null : [.. mask, .. Enumerable.Repeat(1L, past + fed.Length - prompt.Length)],
+        };
+        ForwardResult<float> result = model.Forward(Input(prompt, 0), cache);
         // The origin of the prefill's logits stands for all steps: each passes the same operators.
         Origin origin = operators.OriginOf(result.Logits) with { Gauge = null };
         Compare(context, $"{prefix}.prefill.logits", result.Logits.Values, origin);
@@ -72,7 +79,7 @@ internal static class DecodeCase
                 }
 
                 long fed = context.Mode == VerifyMode.Isolated ? goldenIds[step - 1] : ids[step - 1];
-                result = model.Forward(new ForwardInput([fed], 1), cache);
+                result = model.Forward(Input([fed], prompt.Length + step - 1), cache);
             }
 
             result.Logits.Row(result.Logits.Rows - 1).CopyTo(stepLogits.Row(step));
@@ -104,7 +111,13 @@ internal static class DecodeCase
             return;
         }
 
-        ForwardResult<float> whole = model.Forward(new ForwardInput(sequence[..^1], 1) { RunMultiToken = false });
+        long[]? positions = context.Golden.Integers("position_ids"), mask = context.Golden.Integers("attention_mask");
+        ForwardResult<float> whole = model.Forward(new ForwardInput(sequence[..^1], 1)
+        {
+            RunMultiToken = false,
+            Positions = positions is null ? null : [.. positions, .. Enumerable.Range(1, steps - 1).Select(step => positions[^1] + step)],
+            AttentionMask = mask is null ? null : [.. mask, .. Enumerable.Repeat(1L, steps - 1)],
+        });
         HostTensor<float> logits = new(1, steps, whole.Logits.Width);
         whole.Logits.Span[^logits.Values.Length..].CopyTo(logits.Span);
         Compare(context, $"{prefix}.nocache.step_logits", logits.Values, origin);

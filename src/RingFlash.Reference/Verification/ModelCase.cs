@@ -24,6 +24,7 @@ internal static class ModelCase
         using IWeightSource owned = golden.OpenWeights(configuration);
         TimedWeightSource weights = new(owned);
         TensorCatalog.Check(configuration, weights);
+        WarnOfNonFinite(context);
         CompareDequantised(context, weights);
         CompareRotary(context, configuration);
         RotaryCase.AddNote(context, configuration.Rotary);
@@ -97,6 +98,20 @@ internal static class ModelCase
         return tensor.Shape[0] == shape[0]
             ? values
             : [.. Enumerable.Repeat(values, (int)shape[0]).SelectMany(row => row)];
+    }
+
+    /// <summary>A stored weight may hold NaN or infinity; the reader should know before wondering about the verdict.</summary>
+    private static void WarnOfNonFinite(CaseContext context)
+    {
+        SafetensorsFile file = context.Golden.File;
+        foreach (TensorInfo tensor in file.Tensors.Where(tensor => tensor.Name.StartsWith("weights.", StringComparison.Ordinal)).ToArray())
+        {
+            long count = file.CountNonFinite(tensor);
+            if (count > 0)
+            {
+                context.Recorder.AddNote($"warning: {tensor.Name} holds {count} values that are NaN or infinite");
+            }
+        }
     }
 
     /// <summary>Dequantised samples of block-FP8 weights: float32(code) · scale is exact to the bit.</summary>

@@ -90,9 +90,9 @@ internal static class OracleCase
         ModelConfiguration configuration = ConfigurationReader.Read(Encoding.UTF8.GetBytes(configurationJson), "config.json");
         File.WriteAllText(
             Path.Combine(folder, "case.json"),
-            $$"""
-            {"format":"ringflash-golden/1","name":"{{Path.GetFileName(folder)}}","kind":"model","precision":"float32",
-             "seed":"{{seed}}","weights":{"kind":"synthetic+fp8-block","algorithm":"splitmix64-bf16/1"},
+            $$$"""
+            {"format":"ringflash-golden/1","name":"{{{Path.GetFileName(folder)}}}","kind":"model","precision":"float32",
+             "seed":"{{{seed}}}","weights":{"kind":"synthetic+fp8-block","algorithm":"splitmix64-bf16/1"},
              "config":"config.json","inputs":{"use_cache":false,"mode":"eval"}}
             """);
         long[] shape = [batch, tokens];

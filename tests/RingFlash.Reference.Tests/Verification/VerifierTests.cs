@@ -78,7 +78,7 @@ public sealed class VerifierTests
         TapResult[] early = [.. report.Cases.Single().Taps.Where(tap =>
             tap.Tap.StartsWith("model.layers.0.", StringComparison.Ordinal)
             || (tap.Tap.StartsWith("model.layers.1.", StringComparison.Ordinal) && !tap.Tap.Contains(".gate.", StringComparison.Ordinal)))];
-        Assert.Equal(25, early.Length);
+        Assert.Equal(26, early.Length);
         Assert.All(early, tap => Assert.Equal(0, tap.MaxAbsolute));
     }
 
@@ -141,6 +141,22 @@ public sealed class VerifierTests
             folder, OracleCase.Configuration(), weights: SafetensorsContent.FromSingle("model.layers.0.novel.output", [2], new float[] { 1, 2 }));
         VerifyReport report = Verifier.Run(new VerifyOptions { Paths = [folder] });
         Assert.All(report.Cases, run => Assert.Equal(["model.layers.0.novel.output"], run.NotCompared));
+    }
+
+    /// <summary>Row 25 of the bad inputs: such a weight is accepted, named with its count, and a verdict is produced.</summary>
+    [Fact]
+    public void NonFiniteWeightIsWarnedOfAndStillJudged()
+    {
+        using TemporaryFolder temporary = new();
+        string folder = Path.Combine(temporary.Path, "nan-weight");
+        float[] weight = [.. Enumerable.Range(0, 48).Select(index => index == 5 ? float.NaN : index == 6 ? float.PositiveInfinity : 1f)];
+        OracleCase.Write(
+            folder, OracleCase.Configuration(), weights: SafetensorsContent.FromSingle("weights.model.norm.weight", [48], weight));
+        VerifyReport report = Verifier.Run(new VerifyOptions { Paths = [folder], Modes = [VerifyMode.Free] });
+        Assert.Equal(0, report.ExitCode);
+        Assert.Contains(
+            report.Cases.Single().Notes,
+            note => note.StartsWith("warning: weights.model.norm.weight holds 2 ", StringComparison.Ordinal));
     }
 
     /// <summary>One damaged element among three thousand, by a hundredth of the tap's largest value.</summary>
