@@ -1,5 +1,4 @@
 using System;
-using System.Runtime.Intrinsics;
 using RingFlash.Reference.Numerics;
 
 namespace RingFlash.Reference.Operators;
@@ -19,7 +18,7 @@ namespace RingFlash.Reference.Operators;
 /// <para>Source: torch.nn.functional.cross_entropy over float32 logits, inclusionAI/Ling-V2@af8837e
 /// models/modeling_bailing_moe_v2.py, BailingMoeV2ForCausalLM.forward.</para>
 /// </remarks>
-public static class LogSoftmax
+public static partial class LogSoftmax
 {
     /// <summary>The maximum and the logarithm of the shifted sum, on the chosen engine.</summary>
     /// <param name="engine">Who computes.</param>
@@ -54,47 +53,6 @@ public static class LogSoftmax
         }
 
         return (maximum, Logarithm.Log(Summation.Sum(exponentials)));
-    }
-
-    /// <summary>In float64.</summary>
-    /// <param name="logits">[vocabulary], float64, read.</param>
-    /// <returns>m and L.</returns>
-    public static (double Maximum, double LogSum) Exact(ReadOnlySpan<double> logits)
-    {
-        double maximum = double.NegativeInfinity, sum = 0;
-        foreach (double logit in logits)
-        {
-            maximum = logit > maximum ? logit : maximum;
-        }
-
-        foreach (double logit in logits)
-        {
-            sum += Math.Exp(logit - maximum);
-        }
-
-        return (maximum, Math.Log(sum));
-    }
-
-    /// <summary>Lanes: sixteen consecutive entries. Order: <see cref="Summation.SumVectorised"/>. Remainder: scalar.</summary>
-    /// <param name="logits">[vocabulary], float32, read.</param>
-    /// <returns>m and L.</returns>
-    public static (float Maximum, float LogSum) Vectorised(ReadOnlySpan<float> logits)
-    {
-        float maximum = Maximum(logits);
-        float[] exponentials = new float[logits.Length];
-        Vector512<float> shift = Vector512.Create(maximum);
-        int v = 0;
-        for (; v + 16 <= logits.Length; v += 16)
-        {
-            Exponential.Exp(Vector512.Create(logits[v..]) - shift).CopyTo(exponentials.AsSpan(v));
-        }
-
-        for (; v < logits.Length; v++)
-        {
-            exponentials[v] = Exponential.Exp(logits[v] - maximum);
-        }
-
-        return (maximum, Logarithm.Log(Summation.SumVectorised(exponentials)));
     }
 
     private static float Maximum(ReadOnlySpan<float> logits)

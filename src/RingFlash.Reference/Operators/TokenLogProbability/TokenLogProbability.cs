@@ -11,7 +11,7 @@ namespace RingFlash.Reference.Operators;
 /// <para>Errors: a token outside the vocabulary throws <see cref="ArgumentOutOfRangeException"/>.</para>
 /// <para>Source: torch log_softmax and gather, as RL frameworks compute it from float32 logits.</para>
 /// </remarks>
-public static class TokenLogProbability
+public static partial class TokenLogProbability
 {
     /// <summary>Picks log-probabilities, on the chosen engine.</summary>
     /// <param name="engine">Who computes.</param>
@@ -38,16 +38,6 @@ public static class TokenLogProbability
         ArgumentOutOfRangeException.ThrowIfNegative(token);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(token, logits.Length);
         (float maximum, float logSum) = LogSoftmax.Normaliser(engine, logits);
-        return logits[(int)token] - maximum - logSum;
-    }
-
-    /// <summary>In float64.</summary>
-    /// <param name="logits">[vocabulary], float64, read.</param>
-    /// <param name="token">The token.</param>
-    /// <returns>Nats.</returns>
-    public static double Exact(ReadOnlySpan<double> logits, long token)
-    {
-        (double maximum, double logSum) = LogSoftmax.Exact(logits);
         return logits[(int)token] - maximum - logSum;
     }
 }
