@@ -37,7 +37,7 @@ public static partial class Softmax
             weights[j] = !any ? 1f : isVisible ? Exponential.Exp(scores[j] - maximum) : 0f;
         }
 
-        float denominator = Summation.Sum(weights);
+        float denominator = Summation.Sum(weights[..scores.Length]);
         for (int j = 0; j < scores.Length; j++)
         {
             weights[j] = TPrecision.Round(weights[j] / denominator);
