@@ -12,7 +12,8 @@ namespace RingFlash.Reference.Operators;
 /// <para>Rounding points: one, after the quotient.</para>
 /// <para>Bound: the subtraction rounds once and an error of u·|s − m| in the exponent is relative in e; exp is within
 /// 1 ulp; the sum of positive terms is within (⌈keys/32⌉ + 5)·u; the quotient rounds once:
-/// |p − Exact| ≤ (2·(max s − min s) + ⌈keys/32⌉ + 10)·u·p.</para>
+/// |p − Exact| ≤ (2·(max s − min s) + ⌈keys/32⌉ + 10)·u·p, to first order; where e or p is subnormal, 2⁻¹⁴⁹ more for
+/// each. Whatever the scores, |Σ p − 1| ≤ (⌈keys/32⌉ + 6)·u: the errors of e cancel.</para>
 /// <para>Special: a NaN or +∞ among the visible scores, or only −∞, makes the row NaN. A row without any visible key gets
 /// exactly equal weights over all keys: the published mask adds the most negative finite number, which swallows the
 /// scores, and the rounded scores are then equal.</para>
