@@ -1,4 +1,5 @@
-// Comparisons for the operator tests. Red nowhere by itself: a comparison that forgave NaN or length would hide defects.
+// Comparisons for the operator tests. Red nowhere by itself: a comparison that forgave NaN or length would hide
+// defects.
 using System;
 using System.Globalization;
 using RingFlash.Reference.Numerics;
@@ -17,14 +18,15 @@ internal static class Check
     /// <summary>The spacing of bfloat16 subnormals, 2^-133.</summary>
     public const double BFloat16Tiny = FloatTiny * 65536;
 
-    /// <summary>The absolute error of one rounding to the storage type below its normal range: half the spacing.</summary>
+    /// <summary>The absolute error of one rounding to the storage type below its normal range: half the
+    /// spacing.</summary>
     public static double HalfTiny<TPrecision>()
         where TPrecision : struct, IPrecision =>
         TPrecision.UnitRoundoff == FloatUnit ? FloatTiny / 2 : BFloat16Tiny / 2;
 
     /// <summary>
-    /// The relative error after <paramref name="units"/> float32 roundings and <paramref name="roundings"/> roundings to
-    /// the storage type; under float32 the latter do nothing.
+    /// The relative error after <paramref name="units"/> float32 roundings and <paramref name="roundings"/> roundings
+    /// to the storage type; under float32 the latter do nothing.
     /// </summary>
     public static double Relative<TPrecision>(double units, int roundings)
         where TPrecision : struct, IPrecision
@@ -34,7 +36,8 @@ internal static class Check
         return ((1 + gamma) * Math.Pow(1 + storage, roundings)) - 1;
     }
 
-    /// <summary>The same bits; any NaN equals any NaN, because which payload survives is not fixed by IEEE 754.</summary>
+    /// <summary>The same bits; any NaN equals any NaN, because which payload survives is not fixed by IEEE
+    /// 754.</summary>
     public static void SameBits(ReadOnlySpan<float> expected, ReadOnlySpan<float> actual, string axes)
     {
         Assert.Equal(expected.Length, actual.Length);
@@ -49,7 +52,8 @@ internal static class Check
         }
     }
 
-    /// <summary>|actual − exact| ≤ allowed, element by element; not finite must be not finite of the same kind.</summary>
+    /// <summary>|actual − exact| ≤ allowed, element by element; not finite must be not finite of the same
+    /// kind.</summary>
     public static void Within(
         ReadOnlySpan<float> actual, ReadOnlySpan<double> exact, Func<int, double> allowed, string axes)
     {
@@ -61,7 +65,8 @@ internal static class Check
             {
                 Assert.Fail(string.Create(
                     CultureInfo.InvariantCulture,
-                    $"{axes}: element {i} is {actual[i]:R}, exactly {exact[i]:R}: off by {actual[i] - exact[i]:E3}, allowed {allowed(i):E3}"));
+                    $"{axes}: element {i} is {actual[i]:R}, exactly {exact[i]:R}: "
+                    + $"off by {actual[i] - exact[i]:E3}, allowed {allowed(i):E3}"));
             }
         }
     }

@@ -17,7 +17,8 @@ internal sealed class MemorySource : IWeightSource
 
     public IReadOnlyCollection<TensorInfo> Tensors => [.. tensors.Values.Select(tensor => tensor.Info)];
 
-    /// <summary>A block-FP8 matrix with random codes of every kind but NaN and random scales that are no powers of two.</summary>
+    /// <summary>A block-FP8 matrix with random codes of every kind but NaN and random scales that are no powers of
+    /// two.</summary>
     public static Float8BlockMatrix Float8(int outputs, int inputs, int seed)
     {
         Random random = new(seed);

@@ -12,7 +12,16 @@ internal static class TestValues
 
     private static readonly float[] Specials =
     [
-        0f, -0f, 1f, -1f, float.Epsilon, -float.Epsilon, 1e-40f, float.MaxValue, -float.MaxValue, float.PositiveInfinity,
+        0f,
+        -0f,
+        1f,
+        -1f,
+        float.Epsilon,
+        -float.Epsilon,
+        1e-40f,
+        float.MaxValue,
+        -float.MaxValue,
+        float.PositiveInfinity,
         float.NegativeInfinity, float.NaN, -float.NaN, 88.7f, -103.9f, 120f, -121f, 1e30f, -1e30f,
     ];
 

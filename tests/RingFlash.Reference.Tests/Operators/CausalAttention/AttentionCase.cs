@@ -10,7 +10,8 @@ public enum Mask
     /// <summary>No mask.</summary>
     None,
 
-    /// <summary>The last sequence starts with padding; when it is longer than the past, some queries see nothing.</summary>
+    /// <summary>The last sequence starts with padding; when it is longer than the past, some queries see
+    /// nothing.</summary>
     Left,
 
     /// <summary>Like Left, and the last sequence consists of padding only.</summary>
@@ -32,7 +33,8 @@ internal sealed record AttentionCase(AttentionShape Shape, float[] Query, float[
         return new AttentionCase(shape, query, keys, values, Visibility(shape, mask, seed));
     }
 
-    public (float[] Context, float[] Weights) Run<TPrecision>(ExecutionEngine engine, int threads = 1, bool wantWeights = true)
+    public (float[] Context, float[] Weights) Run<TPrecision>(
+        ExecutionEngine engine, int threads = 1, bool wantWeights = true)
         where TPrecision : struct, IPrecision
     {
         using WorkerPool workers = new(threads);
@@ -81,7 +83,8 @@ internal sealed record AttentionCase(AttentionShape Shape, float[] Query, float[
     }
 
     /// <summary>Whether a key is no padding.</summary>
-    public bool IsVisible(int sequence, int key) => Visible.Length == 0 || Visible[(sequence * Shape.KeyTokens) + key] != 0;
+    public bool IsVisible(int sequence, int key) =>
+        Visible.Length == 0 || Visible[(sequence * Shape.KeyTokens) + key] != 0;
 
     /// <summary>Whether a query sees any key at all.</summary>
     public bool SeesAnything(int sequence, int query)

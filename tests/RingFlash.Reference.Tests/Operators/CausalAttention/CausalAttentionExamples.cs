@@ -42,7 +42,8 @@ public sealed class CausalAttentionExamples
     public void KeyValueHeadsAreRepeatedInPlace(ExecutionEngine engine)
     {
         // Four query heads over two key/value heads whose values are 10 and 20: 10 10 20 20, not tiled 10 20 10 20.
-        AttentionCase attention = new(new AttentionShape(1, 4, 2, 1, 0, 1, 1), [1f, 1f, 1f, 1f], [1f, 1f], [10f, 20f], []);
+        AttentionCase attention =
+            new(new AttentionShape(1, 4, 2, 1, 0, 1, 1), [1f, 1f, 1f, 1f], [1f, 1f], [10f, 20f], []);
         Assert.Equal([10f, 10f, 20f, 20f], attention.Run<Float32Precision>(engine).Context);
         Assert.Equal(3, new AttentionShape(1, 32, 4, 1, 0, 128, 1).KeyValueHead(31));
         Assert.Equal(0, new AttentionShape(1, 32, 4, 1, 0, 128, 1).KeyValueHead(7));
@@ -55,7 +56,11 @@ public sealed class CausalAttentionExamples
     {
         // Left padding of two in four. Tokens 0 and 1 see nothing: (1 + 2 + 4 + 9)/4. Token 2 sees itself; token 3 two.
         AttentionCase attention = new(
-            new AttentionShape(1, 1, 1, 4, 0, 1, 4), [0f, 9f, 0f, 0f], [5f, 6f, 7f, 7f], [1f, 2f, 4f, 9f], [0, 0, 1, 1]);
+            new AttentionShape(1, 1, 1, 4, 0, 1, 4),
+            [0f, 9f, 0f, 0f],
+            [5f, 6f, 7f, 7f],
+            [1f, 2f, 4f, 9f],
+            [0, 0, 1, 1]);
         (float[] context, float[] weights) = attention.Run<Float32Precision>(engine);
         Assert.Equal([4f, 4f, 4f, 6.5f], context);
         Assert.Equal(
@@ -79,8 +84,8 @@ public sealed class CausalAttentionExamples
     [InlineData(ExecutionEngine.Vector512)]
     public void BFloat16RoundsTheProductTheQuotientAndTheWeights(ExecutionEngine engine)
     {
-        // Four channels of ones against (256, 1, 0, 0): q·k = 257 → 256, over 2 is 128; and against (256, 0, 0, 0) also 128.
-        // So the weights are equal, while 257/2 would win by 1/2. Weights 1/3 each would be 171/512 in bfloat16.
+        // Four channels of ones against (256, 1, 0, 0): q·k = 257 → 256, over 2 is 128; and against (256, 0, 0, 0) also
+        // 128. So the weights are equal, while 257/2 would win by 1/2. Weights 1/3 each would be 171/512 in bfloat16.
         float[] keys = [256f, 1f, 0f, 0f, 256f, 0f, 0f, 0f, 256f, 0f, 1f, 0f];
         float[] values = [1f, 0f, 0f, 0f, 1f, 0f, 0f, 0f, 1f, 0f, 0f, 0f];
         AttentionCase attention = new(new AttentionShape(1, 1, 1, 1, 2, 4, 3), [1f, 1f, 1f, 1f], keys, values, []);

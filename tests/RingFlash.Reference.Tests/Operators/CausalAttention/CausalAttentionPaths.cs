@@ -76,7 +76,8 @@ public sealed class CausalAttentionPaths
                 for (int first = 0; first < 150; first += size)
                 {
                     AttentionCase chunk = whole.Chunk(first, Math.Min(size, 150 - first));
-                    CompareRows(whole, context, weights, chunk, first, engine, $"{engine.Word()}, {mask}, chunks of {size}");
+                    CompareRows(
+                        whole, context, weights, chunk, first, engine, $"{engine.Word()}, {mask}, chunks of {size}");
                 }
             }
         }
@@ -105,7 +106,8 @@ public sealed class CausalAttentionPaths
                 {
                     int length = context.Length / 3;
                     float[] alone = attention.Sequence(sequence).Run<Float32Precision>(engine).Context;
-                    Check.SameBits(context.AsSpan(sequence * length, length), alone, $"{axes}, sequence {sequence} alone");
+                    Check.SameBits(
+                        context.AsSpan(sequence * length, length), alone, $"{axes}, sequence {sequence} alone");
                 }
             }
         }
@@ -120,7 +122,9 @@ public sealed class CausalAttentionPaths
         foreach (ExecutionEngine engine in Enum.GetValues<ExecutionEngine>())
         {
             Check.SameBits(
-                exact.Run<Float32Precision>(engine).Context, roomy.Run<Float32Precision>(engine).Context, engine.Word());
+                exact.Run<Float32Precision>(engine).Context,
+                roomy.Run<Float32Precision>(engine).Context,
+                engine.Word());
         }
     }
 

@@ -96,7 +96,8 @@ public sealed class CausalAttentionProperties
         // A zero query scores every key 0: 2^k keys weigh 2^-k each, and the mean of whole values is exact.
         int keys = 1 << (power % 9), headDim = 1 + (seed & 31);
         AttentionShape shape = new(1, 2, 1, 1, keys - 1, headDim, keys);
-        float[] values = TestValues.WholeNumbers(keys * headDim, seed), keyStates = TestValues.Spread(keys * headDim, ~seed);
+        float[] values = TestValues.WholeNumbers(keys * headDim, seed);
+        float[] keyStates = TestValues.Spread(keys * headDim, ~seed);
         AttentionCase attention = new(shape, new float[2 * headDim], keyStates, values, []);
         double[] mean = new double[2 * headDim];
         for (int d = 0; d < headDim; d++)
@@ -116,7 +117,8 @@ public sealed class CausalAttentionProperties
     }
 
     [Property]
-    public void PowersOfTwoOnValuesScaleAndPermutedSequencesCommute(int seed, byte queries, byte past, byte width, byte shift)
+    public void PowersOfTwoOnValuesScaleAndPermutedSequencesCommute(
+        int seed, byte queries, byte past, byte width, byte shift)
     {
         AttentionShape shape = Shape(queries, past, width);
         AttentionCase attention = AttentionCase.Create<BFloat16Precision>(shape, (Mask)(seed & 3), seed);
@@ -131,7 +133,9 @@ public sealed class CausalAttentionProperties
         AttentionCase swapped = new(
             shape, Swap(attention.Query), Swap(attention.Keys), Swap(attention.Values), Swap(attention.Visible));
         Check.SameBits(
-            Swap(context), swapped.Run<BFloat16Precision>(ExecutionEngine.Vector512).Context, $"{shape}, swapped, seed {seed}");
+            Swap(context),
+            swapped.Run<BFloat16Precision>(ExecutionEngine.Vector512).Context,
+            $"{shape}, swapped, seed {seed}");
 
         static T[] Swap<T>(T[] two) => TestValues.PermuteRows(two, two.Length / 2, [1, 0]);
     }
@@ -148,7 +152,8 @@ public sealed class CausalAttentionProperties
         AttentionCase attention = AttentionCase.Create<TPrecision>(shape, mask, seed);
         double[] query = TestValues.Wide(attention.Query), keys = TestValues.Wide(attention.Keys);
         double[] values = TestValues.Wide(attention.Values);
-        double[] exact = new double[query.Length], weights = new double[shape.Batch * shape.Heads * shape.QueryTokens * shape.KeyTokens];
+        double[] exact = new double[query.Length];
+        double[] weights = new double[shape.Batch * shape.Heads * shape.QueryTokens * shape.KeyTokens];
         using WorkerPool workers = new(1);
         CausalAttention.Exact(workers, shape, query, keys, values, attention.Visible, exact, weights);
         double[] allowed = new double[exact.Length];
@@ -156,7 +161,8 @@ public sealed class CausalAttentionProperties
         {
             int i = row % shape.QueryTokens, head = row / shape.QueryTokens % shape.Heads;
             int sequence = row / shape.QueryTokens / shape.Heads;
-            int cache = ((sequence * shape.KeyValueHeads) + shape.KeyValueHead(head)) * shape.CacheCapacity * shape.HeadDim;
+            int cache =
+                ((sequence * shape.KeyValueHeads) + shape.KeyValueHead(head)) * shape.CacheCapacity * shape.HeadDim;
             bool sees = attention.SeesAnything(sequence, i);
             int keyCount = sees ? shape.PastTokens + i + 1 : shape.KeyTokens;
             double largest = 0;
@@ -173,9 +179,11 @@ public sealed class CausalAttentionProperties
 
             // The page's units; the exponential instead of its first order. Under bfloat16 the product and the quotient
             // move a score by u·A each, twice relative in p; p and the context are rounded once more.
-            double units = (2 * (shape.HeadDim + 4) * largest) + ((keyCount + 31) / 32) + ((keyCount + 127) / 128) + 138;
+            double units =
+                (2 * (shape.HeadDim + 4) * largest) + ((keyCount + 31) / 32) + ((keyCount + 127) / 128) + 138;
             double storage = TPrecision.UnitRoundoff == Check.FloatUnit ? 0 : TPrecision.UnitRoundoff;
-            double relative = Math.Exp((units * Check.FloatUnit) + (4.1 * largest * storage)) * (1 + storage) * (1 + storage);
+            double relative =
+                Math.Exp((units * Check.FloatUnit) + (4.1 * largest * storage)) * (1 + storage) * (1 + storage);
             for (int d = 0; d < shape.HeadDim; d++)
             {
                 double gauge = 0;
@@ -200,7 +208,8 @@ public sealed class CausalAttentionProperties
             }
 
             double units = ((shape.KeyTokens + 31) / 32) + 6;
-            Assert.True(Math.Abs(sum - 1) <= Check.Relative<TPrecision>(units, 1) + 1e-30, $"{shape}, {mask}: weights add up to {sum}");
+            double sumAllowed = Check.Relative<TPrecision>(units, 1) + 1e-30;
+            Assert.True(Math.Abs(sum - 1) <= sumAllowed, $"{shape}, {mask}: weights add up to {sum}");
         }
     }
 }

@@ -20,8 +20,8 @@ public sealed class CrossEntropyExamples
     [Fact]
     public void TheMultiTokenHeadIsScoredAgainstTheLabelAfterThatAndLeaksAcrossTheRowBorder()
     {
-        // Rolled by one: 11 12 13 · / 21 22 23 ·. Flattened and shifted once more: 12 13 · [21] / 22 23 · ·. The bracketed
-        // target of the first row's last position is label 1 of the second row: the published quirk.
+        // Rolled by one: 11 12 13 · / 21 22 23 ·. Flattened and shifted once more: 12 13 · [21] / 22 23 · ·. The
+        // bracketed target of the first row's last position is label 1 of the second row: the published quirk.
         Assert.Equal([12, 13, None, 21, 22, 23, None, None], CrossEntropy.MultiTokenTargets(Labels, 4));
 
         // With one row there is no border to leak across.

@@ -29,7 +29,8 @@ public sealed class CrossEntropyProperties
         }
 
         // The mean of the rows' bounds, and ⌈targets/32⌉ + 7 roundings of the mean itself.
-        double allowed = (bounds / count) + (Check.Relative<Float32Precision>(((count + 31) / 32) + 7, 0) * losses / count);
+        double allowed =
+            (bounds / count) + (Check.Relative<Float32Precision>(((count + 31) / 32) + 7, 0) * losses / count);
         Check.Within(
             [CrossEntropy.Apply(ExecutionEngine.Vector512, logits, targets)],
             [CrossEntropy.Exact(TestValues.Wide(logits), targets)],

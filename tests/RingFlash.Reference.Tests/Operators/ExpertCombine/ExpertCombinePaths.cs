@@ -36,7 +36,11 @@ public sealed class ExpertCombinePaths
                 int last = tokens - 1;
                 float[] alone = new float[hidden];
                 ExpertCombine.Apply<TPrecision>(
-                    ExecutionEngine.Vector512, outputs[(last * topK * hidden)..], weights[(last * topK)..], topK, alone);
+                    ExecutionEngine.Vector512,
+                    outputs[(last * topK * hidden)..],
+                    weights[(last * topK)..],
+                    topK,
+                    alone);
                 Check.SameBits(expected.AsSpan(last * hidden), alone, axes + ", last token alone");
             }
         }

@@ -20,10 +20,12 @@ public sealed class ExpertCombineProperties
     public void WholeNumbersAreExact(int seed, byte width, byte slots)
     {
         int hidden = 1 + width, topK = 1 + (slots % 8);
-        float[] outputs = TestValues.WholeNumbers(3 * topK * hidden, seed), weights = TestValues.WholeNumbers(3 * topK, ~seed);
+        float[] outputs = TestValues.WholeNumbers(3 * topK * hidden, seed);
+        float[] weights = TestValues.WholeNumbers(3 * topK, ~seed);
         double[] exact = new double[3 * hidden];
         ExpertCombine.Exact(TestValues.Wide(outputs), TestValues.Wide(weights), topK, exact);
-        Check.Within(Apply<Float32Precision>(outputs, weights, topK, hidden), exact, _ => 0, $"hidden {hidden}, seed {seed}");
+        Check.Within(
+            Apply<Float32Precision>(outputs, weights, topK, hidden), exact, _ => 0, $"hidden {hidden}, seed {seed}");
     }
 
     [Property]
@@ -61,19 +63,24 @@ public sealed class ExpertCombineProperties
     {
         const int TopK = 3, Hidden = 21;
         int tokens = 1 + (count % 9);
-        float[] outputs = TestValues.Spread(tokens * TopK * Hidden, seed), weights = TestValues.Spread(tokens * TopK, ~seed);
+        float[] outputs = TestValues.Spread(tokens * TopK * Hidden, seed);
+        float[] weights = TestValues.Spread(tokens * TopK, ~seed);
         int[] order = TestValues.Permutation(tokens, seed);
         Check.SameBits(
             TestValues.PermuteRows(Apply<Float32Precision>(outputs, weights, TopK, Hidden), Hidden, order),
             Apply<Float32Precision>(
-                TestValues.PermuteRows(outputs, TopK * Hidden, order), TestValues.PermuteRows(weights, TopK, order), TopK, Hidden),
+                TestValues.PermuteRows(outputs, TopK * Hidden, order),
+                TestValues.PermuteRows(weights, TopK, order),
+                TopK,
+                Hidden),
             $"{tokens} tokens, seed {seed}");
     }
 
     private static void AgainstExact<TPrecision>(int hidden, int topK, int seed)
         where TPrecision : struct, IPrecision
     {
-        float[] outputs = TestValues.Spread<TPrecision>(2 * topK * hidden, seed), weights = TestValues.Spread(2 * topK, ~seed);
+        float[] outputs = TestValues.Spread<TPrecision>(2 * topK * hidden, seed);
+        float[] weights = TestValues.Spread(2 * topK, ~seed);
         double[] wideOutputs = TestValues.Wide(outputs), wideWeights = TestValues.Wide(weights);
         double[] exact = new double[2 * hidden], gauge = new double[2 * hidden];
         ExpertCombine.Exact(wideOutputs, wideWeights, topK, exact);

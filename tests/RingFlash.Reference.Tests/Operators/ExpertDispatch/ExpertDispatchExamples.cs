@@ -10,7 +10,8 @@ public sealed class ExpertDispatchExamples
     [Fact]
     public void AssignmentsAreSortedByExpertAndKeepTheirOrderInside()
     {
-        // Token 0 → 4, 1; token 1 → 1, 6; token 2 → 4, 0. Assignments 0 … 5 by expert: 0: {5}; 1: {1, 2}; 4: {0, 4}; 6: {3}.
+        // Token 0 → 4, 1; token 1 → 1, 6; token 2 → 4, 0. Assignments 0 … 5 by expert: 0: {5}; 1: {1, 2}; 4: {0, 4}; 6:
+        // {3}.
         ExpertDispatch dispatch = ExpertDispatch.Group([4, 1, 1, 6, 4, 0], topK: 2, experts: 8);
         Assert.Equal(2, dispatch.TopK);
         Assert.Equal([0, 1, 4, 6], dispatch.ActiveExperts);

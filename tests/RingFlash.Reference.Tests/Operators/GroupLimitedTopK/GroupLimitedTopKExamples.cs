@@ -106,7 +106,8 @@ public sealed class GroupLimitedTopKExamples
     [InlineData(ExecutionEngine.Vector512)]
     public void WhereFloat32DecidedAgainstTheExactOrderTheMarginIsNegative(ExecutionEngine engine)
     {
-        // 2^-25 + 1 rounds to 1, so expert 0 ties with expert 1 and wins by its index although it is the smaller exactly.
+        // 2^-25 + 1 rounds to 1, so expert 0 ties with expert 1 and wins by its index although it is the smaller
+        // exactly.
         float[] scores = [0f, MathF.ScaleB(1f, -25), 0f, 0f];
         Decision decision = Choose(engine, new RouterShape(4, 1, 1, 1, 1f), scores, [1f, 1f, 0f, 0f]);
         Assert.Equal([0], decision.Indices);

@@ -71,6 +71,16 @@ public sealed class GroupLimitedTopKPaths
             string axes = $"{shape}, kind {kind}, seed {seed}";
             Assert.True(groups.AsSpan().SequenceEqual(otherGroups), axes + ": groups");
             Assert.True(indices.AsSpan().SequenceEqual(otherIndices), axes + ": experts");
+            if (kind >= 2)
+            {
+                // Ties, NaN and infinities add up exactly, so the sorting oracle must make the same choice. It knows no
+                // masked experts, so it is asked only where the chosen groups hold enough above −∞.
+                int[] exactIndices = new int[shape.TopK];
+                double[] wide = TestValues.Wide(scores.AsSpan(Offset)), weights = new double[shape.TopK];
+                GroupLimitedTopK.Exact(shape, wide, bias.AsSpan(1), exactIndices, weights);
+                bool reachesMasked = Array.Exists(indices, e => !groups.AsSpan().Contains(e / shape.ExpertsPerGroup));
+                Assert.True(reachesMasked || indices.AsSpan().SequenceEqual(exactIndices), axes + ": oracle");
+            }
         }
     }
 }

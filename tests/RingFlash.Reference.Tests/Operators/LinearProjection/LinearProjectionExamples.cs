@@ -32,7 +32,8 @@ public sealed class LinearProjectionExamples
         // 256 + 1 with a bias of 1: 258. Rounded before the bias it would be 256 + 1 → 256.
         using WorkerPool workers = new(1);
         float[] y = new float[1];
-        LinearProjection.Apply<BFloat16Precision>(engine, workers, [256f, 1f], new DenseMatrix(1, 2, [1f, 1f]), [1f], y);
+        LinearProjection.Apply<BFloat16Precision>(
+            engine, workers, [256f, 1f], new DenseMatrix(1, 2, [1f, 1f]), [1f], y);
         Assert.Equal(258f, y[0]);
     }
 
@@ -67,8 +68,8 @@ public sealed class LinearProjectionExamples
     [Fact]
     public void ActivationsAreQuantisedPerTokenAndPerBlockOf128()
     {
-        // Block 0 of token 0 has the maximum 448: scale 1. 17 lies between 16 and 18 and goes to the even code 16; 0.001 is
-        // half of the least code 2^-9 and more, so 2^-9. Block 1 is zero: its scale is the floor over 448.
+        // Block 0 of token 0 has the maximum 448: scale 1. 17 lies between 16 and 18 and goes to the even code 16;
+        // 0.001 is half of the least code 2^-9 and more, so 2^-9. Block 1 is zero: its scale is the floor over 448.
         float[] x = new float[2 * 130], codes = new float[x.Length], scales = new float[4];
         (x[0], x[1], x[2], x[3], x[127]) = (448f, 17f, 0.001f, -19f, -448f);
         (x[130], x[131], x[132], x[258], x[259]) = (float.NaN, 2f, -1f, 0.5f, float.PositiveInfinity);

@@ -26,8 +26,10 @@ public sealed class LinearProjectionPaths
         using WorkerPool workers = new(1);
         for (int size = 1; size <= 257; size++)
         {
-            Compare<Float32Precision>(workers, new DenseMatrix(3, size, TestValues.Spread(3 * size, size)), 1, size % 4, false, size);
-            Compare<BFloat16Precision>(workers, new DenseMatrix(size, 3, TestValues.Spread(3 * size, size)), 2, 1, true, size);
+            Compare<Float32Precision>(
+                workers, new DenseMatrix(3, size, TestValues.Spread(3 * size, size)), 1, size % 4, false, size);
+            Compare<BFloat16Precision>(
+                workers, new DenseMatrix(size, 3, TestValues.Spread(3 * size, size)), 2, 1, true, size);
         }
     }
 
@@ -123,7 +125,8 @@ public sealed class LinearProjectionPaths
                 LinearProjection.Apply<Float32Precision>(engine, one, row, dense, bias, alone);
                 Check.SameBits(expected.AsSpan(t * OutputCount, OutputCount), alone, $"{engine.Word()}, token {t}");
                 LinearProjection.ApplyQuantised<Float32Precision>(engine, one, row, blocks, bias, alone);
-                Check.SameBits(quantised.AsSpan(t * OutputCount, OutputCount), alone, $"{engine.Word()}, token {t}, quantised");
+                Check.SameBits(
+                    quantised.AsSpan(t * OutputCount, OutputCount), alone, $"{engine.Word()}, token {t}, quantised");
             }
         }
     }
@@ -136,7 +139,8 @@ public sealed class LinearProjectionPaths
         {
             foreach (int inputs in Inputs)
             {
-                DenseMatrix weight = new(outputs, inputs, TestValues.Spread<TPrecision>(outputs * inputs, outputs + inputs));
+                DenseMatrix weight =
+                    new(outputs, inputs, TestValues.Spread<TPrecision>(outputs * inputs, outputs + inputs));
                 for (int tokens = 0; tokens <= 9; tokens++)
                 {
                     int offset = TestValues.Offsets[tokens % 4];
@@ -155,7 +159,8 @@ public sealed class LinearProjectionPaths
         float[] expected = new float[tokens * weight.Outputs], actual = new float[expected.Length + offset];
         LinearProjection.Scalar<TPrecision>(workers, x, weight, bias, expected);
         LinearProjection.Vectorised<TPrecision>(workers, x, weight, bias, actual.AsSpan(offset));
-        string axes = $"{TPrecision.Name}, [{weight.Outputs}, {weight.Inputs}], {tokens} tokens, offset {offset}, bias {withBias}";
+        string axes = $"{TPrecision.Name}, [{weight.Outputs}, {weight.Inputs}], {tokens} tokens, offset {offset}, "
+            + $"bias {withBias}";
         Check.SameBits(expected, actual.AsSpan(offset), axes);
     }
 
@@ -168,6 +173,7 @@ public sealed class LinearProjectionPaths
         float[] expected = new float[tokens * weight.Outputs], actual = new float[expected.Length];
         LinearProjection.ApplyQuantised<TPrecision>(ExecutionEngine.Scalar, workers, x, weight, bias, expected);
         LinearProjection.ApplyQuantised<TPrecision>(ExecutionEngine.Vector512, workers, x, weight, bias, actual);
-        Check.SameBits(expected, actual, $"{TPrecision.Name}, quantised [{weight.Outputs}, {weight.Inputs}], {tokens} tokens");
+        Check.SameBits(
+            expected, actual, $"{TPrecision.Name}, quantised [{weight.Outputs}, {weight.Inputs}], {tokens} tokens");
     }
 }

@@ -46,7 +46,10 @@ public sealed class LinearProjectionProperties
         }
 
         Check.Within(
-            y, exact, i => Check.Relative<Float32Precision>(130 + blocks + 1, 0) * gauge[i], $"[{rows}, {columns}], seed {seed}");
+            y,
+            exact,
+            i => Check.Relative<Float32Precision>(130 + blocks + 1, 0) * gauge[i],
+            $"[{rows}, {columns}], seed {seed}");
     }
 
     [Property]
@@ -91,7 +94,8 @@ public sealed class LinearProjectionProperties
     private static void AgainstExact<TPrecision>(int columns, int rows, int seed)
         where TPrecision : struct, IPrecision
     {
-        float[] x = TestValues.Spread<TPrecision>(2 * columns, seed), values = TestValues.Spread<TPrecision>(rows * columns, ~seed);
+        float[] x = TestValues.Spread<TPrecision>(2 * columns, seed);
+        float[] values = TestValues.Spread<TPrecision>(rows * columns, ~seed);
         float[] bias = TestValues.Spread<TPrecision>(rows, seed, binades: 12); // at times far larger than the sum
         double[] exact = new double[2 * rows], gauge = new double[2 * rows];
         using WorkerPool workers = new(1);

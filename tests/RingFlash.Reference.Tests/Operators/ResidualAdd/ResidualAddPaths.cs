@@ -31,7 +31,8 @@ public sealed class ResidualAddPaths
                 Check.SameBits(expected, actual.AsSpan(offset), axes);
                 ResidualAdd.Vectorised<TPrecision>(residual, update, update);
                 Check.SameBits(expected, update, axes + ", into the update");
-                ResidualAdd.Scalar<TPrecision>(residual, TestValues.WithSpecials<TPrecision>(length + 1, ~length).AsSpan(1), residual);
+                ResidualAdd.Scalar<TPrecision>(
+                    residual, TestValues.WithSpecials<TPrecision>(length + 1, ~length).AsSpan(1), residual);
                 Check.SameBits(expected, residual, axes + ", into the residual");
             }
         }

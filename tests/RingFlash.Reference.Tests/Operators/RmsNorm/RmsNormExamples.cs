@@ -13,8 +13,8 @@ public sealed class RmsNormExamples
     [InlineData(ExecutionEngine.Vector512)]
     public void ARowIsDividedByItsRootMeanSquareAndNotByItsDeviation(ExecutionEngine engine)
     {
-        // Mean square of (2, 6, 2, 6)·2 = (16 + 144 + 16 + 144)/4 = 80; with ε = 176 the root is 16. No mean is subtracted
-        // and the weight is w, not 1 + w.
+        // Mean square of (2, 6, 2, 6)·2 = (16 + 144 + 16 + 144)/4 = 80; with ε = 176 the root is 16. No mean is
+        // subtracted and the weight is w, not 1 + w.
         float[] y = new float[8];
         RmsNorm.Apply<Float32Precision>(engine, [4f, 12f, 4f, 12f, 0f, 0f, 0f, 0f], [1f, 2f, 0f, -4f], 176f, y);
         Assert.Equal([0.25f, 1.5f, 0f, -3f, 0f, 0f, 0f, 0f], y);
@@ -25,8 +25,8 @@ public sealed class RmsNormExamples
     [InlineData(ExecutionEngine.Vector512)]
     public void BFloat16RoundsBeforeTheWeight(ExecutionEngine engine)
     {
-        // Mean square of (1, 1, 1, 3) is 3; 1/√3 = 0.57735; bfloat16 numbers lie 2^-8 apart there: 148/256. Times 132/128
-        // that is 0.5961914: 153/256. The unrounded 0.57735 would give 0.5953925: 152/256.
+        // Mean square of (1, 1, 1, 3) is 3; 1/√3 = 0.57735; bfloat16 numbers lie 2^-8 apart there: 148/256. Times
+        // 132/128 that is 0.5961914: 153/256. The unrounded 0.57735 would give 0.5953925: 152/256.
         float[] y = new float[4];
         RmsNorm.Apply<BFloat16Precision>(engine, [1f, 1f, 1f, 3f], [1f, 132f / 128f, -1f, 0f], 0f, y);
         Assert.Equal([148f / 256f, 153f / 256f, -148f / 256f, 0f], y);

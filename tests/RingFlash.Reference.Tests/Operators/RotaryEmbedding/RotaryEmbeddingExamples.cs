@@ -37,16 +37,16 @@ public sealed class RotaryEmbeddingExamples
     [InlineData(ExecutionEngine.Vector512)]
     public void ProductsAreRoundedBeforeTheyAreAdded(ExecutionEngine engine)
     {
-        // y[0] = x0·c − x1·s with x0 = c = 1 + 2^-12 and x1·s = 1 + 2^-11: rounded, the first product loses 2^-24 and the
-        // difference is 0; fused it would be 2^-24.
+        // y[0] = x0·c − x1·s with x0 = c = 1 + 2^-12 and x1·s = 1 + 2^-11: rounded, the first product loses 2^-24 and
+        // the difference is 0; fused it would be 2^-24.
         float c = 1f + (1f / 4096);
         float[] y = new float[2];
         RotaryEmbedding.Apply<Float32Precision>(
             engine, [c, 1f + (1f / 2048)], 1, 1, 2, [c, 0f], [1f, 0f], 2, y);
         Assert.Equal(0f, y[0]);
 
-        // bfloat16: 129/128 · 130/128 = 131.0156/128 goes to 131/128, and less 1 that is 3/128. Subtracted first, it would
-        // be 3.015625/128, a bfloat16 number too.
+        // bfloat16: 129/128 · 130/128 = 131.0156/128 goes to 131/128, and less 1 that is 3/128. Subtracted first, it
+        // would be 3.015625/128, a bfloat16 number too.
         RotaryEmbedding.Apply<BFloat16Precision>(
             engine, [129f / 128f, 1f], 1, 1, 2, [130f / 128f, 0f], [1f, 0f], 2, y);
         Assert.Equal(3f / 128f, y[0]);

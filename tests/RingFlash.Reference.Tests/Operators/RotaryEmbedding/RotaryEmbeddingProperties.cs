@@ -28,11 +28,15 @@ public sealed class RotaryEmbeddingProperties
         float[] x = TestValues.Spread(HeadDim, seed), y = Rotated(x, position);
         for (int d = 0; d < Half; d++)
         {
-            // cos² + sin² = 1 to within 2·u·(|cos| + |sin|)·… ≤ 2·u (each is rounded once), and each output is off by at
-            // most 2·u·(|x|·|cos| + |x'|·|sin|) ≤ 2·u·norm: the pair's norm by 2·√2·u, and u for the table.
+            // The table rounds cos and sin once: cos² + sin² is within 2·u of 1, the norm within u. Each output is off by
+            // 2·u·(|x|·|cos| + |x'|·|sin|) ≤ 2·u·norm at most, the pair by 2·√2·u; and u for the conversion below.
             double before = Math.Sqrt(((double)x[d] * x[d]) + ((double)x[d + Half] * x[d + Half]));
             double after = Math.Sqrt(((double)y[d] * y[d]) + ((double)y[d + Half] * y[d + Half]));
-            Check.Within([(float)after], [before], _ => 5 * Check.FloatUnit * before, $"pair {d}, position {position}, seed {seed}");
+            Check.Within(
+                [(float)after],
+                [before],
+                _ => 5 * Check.FloatUnit * before,
+                $"pair {d}, position {position}, seed {seed}");
         }
 
         Check.SameBits(x.AsSpan(RotaryDim), y.AsSpan(RotaryDim), "channels beyond R pass through");
@@ -44,12 +48,12 @@ public sealed class RotaryEmbeddingProperties
         float[] x = TestValues.Spread(HeadDim, seed), y = Rotated(Rotated(x, position), -position);
         double[] wide = TestValues.Wide(x);
 
-        // Angles of p and −p are exact opposites in float32. Two rotations off by 2·√2·u of the norm each, and twice the
-        // table's u: 8·u of the pair's norm covers them.
+        // Angles of p and −p are exact opposites in float32. Two rotations off by 2·√2·u of the norm each, and twice
+        // the table's u: 8·u of the pair's norm covers them.
         Check.Within(
             y,
             wide,
-            d => d >= RotaryDim ? 0 : 8 * Check.FloatUnit * Math.Sqrt((wide[d % Half] * wide[d % Half]) + (wide[(d % Half) + Half] * wide[(d % Half) + Half])),
+            d => d >= RotaryDim ? 0 : 8 * Check.FloatUnit * double.Hypot(wide[d % Half], wide[(d % Half) + Half]),
             $"position {position}, seed {seed}");
     }
 
@@ -66,13 +70,17 @@ public sealed class RotaryEmbeddingProperties
         float[] x = TestValues.Spread(HeadDim, seed);
         int exponent = (shift % 40) - 20;
         Check.SameBits(
-            TestValues.Scaled(Rotated(x, position), exponent), Rotated(TestValues.Scaled(x, exponent), position), $"2^{exponent}");
+            TestValues.Scaled(Rotated(x, position), exponent),
+            Rotated(TestValues.Scaled(x, exponent), position),
+            $"2^{exponent}");
     }
 
     private static void AgainstExact<TPrecision>(int seed, ushort position)
         where TPrecision : struct, IPrecision
     {
-        float[] x = TestValues.Spread<TPrecision>(HeadDim, seed), cosine = new float[RotaryDim], sine = new float[RotaryDim];
+        float[] x = TestValues.Spread<TPrecision>(HeadDim, seed);
+        float[] cosine = new float[RotaryDim];
+        float[] sine = new float[RotaryDim];
         Table.Fill([position], cosine, sine);
         for (int d = 0; d < RotaryDim; d++)
         {

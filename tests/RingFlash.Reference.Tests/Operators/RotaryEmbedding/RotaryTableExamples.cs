@@ -30,7 +30,8 @@ public sealed class RotaryTableExamples
         RotaryTable table = RotaryTable.For(Default);
         Assert.Equal(32, table.InverseFrequencies.Length);
         Assert.Equal(1.0, table.AttentionScaling);
-        Assert.InRange(UlpDistance.UlpError(table.InverseFrequencies[index], expected), 0, 1.5); // power, then reciprocal
+        Assert.InRange(
+            UlpDistance.UlpError(table.InverseFrequencies[index], expected), 0, 1.5); // power, then reciprocal
     }
 
     [Fact]
@@ -66,7 +67,8 @@ public sealed class RotaryTableExamples
     [InlineData(64.0, 0.5, 10, 23)] // dim(64) = 10.58, dim(0.5) = 22.25
     public void OtherBetasMoveTheRamp(double fast, double slow, int low, int high)
     {
-        RotaryTable plain = RotaryTable.For(Default), yarn = RotaryTable.For(Yarn with { BetaFast = fast, BetaSlow = slow });
+        RotaryTable plain = RotaryTable.For(Default);
+        RotaryTable yarn = RotaryTable.For(Yarn with { BetaFast = fast, BetaSlow = slow });
         for (int i = 0; i < 32; i++)
         {
             double ramp = Math.Clamp((i - low) / (double)(high - low), 0, 1);

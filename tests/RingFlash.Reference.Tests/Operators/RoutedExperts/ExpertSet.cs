@@ -26,12 +26,14 @@ internal sealed class ExpertSet
 
         WeightMatrix Matrix(int outputs, int inputs, int matrixSeed) => float8
             ? MemorySource.Float8(outputs, inputs, matrixSeed)
-            : new DenseMatrix(outputs, inputs, TestValues.Spread<BFloat16Precision>(outputs * inputs, matrixSeed, binades: 2));
+            : new DenseMatrix(
+                outputs, inputs, TestValues.Spread<BFloat16Precision>(outputs * inputs, matrixSeed, binades: 2));
     }
 
     public int Requests(int expert) => requests[expert];
 
-    public int Reads(int expert) => new WeightMatrix[] { experts[expert].Gate, experts[expert].Up, experts[expert].Down }
+    public int Reads(int expert) =>
+        new WeightMatrix[] { experts[expert].Gate, experts[expert].Up, experts[expert].Down }
         .Sum(matrix => ((DenseMatrix)matrix).Reads);
 
     public ExpertWeights Get(int expert)

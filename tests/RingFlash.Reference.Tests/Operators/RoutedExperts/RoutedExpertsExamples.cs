@@ -24,7 +24,8 @@ public sealed class RoutedExpertsExamples
             false,
             [1f, 2f],
             dispatch,
-            e => new ExpertWeights(new DenseMatrix(1, 1, [200f]), new DenseMatrix(1, 1, [e + 1f]), new DenseMatrix(1, 1, [1f])),
+            e => new ExpertWeights(
+                new DenseMatrix(1, 1, [200f]), new DenseMatrix(1, 1, [e + 1f]), new DenseMatrix(1, 1, [1f])),
             outputs);
         Assert.Equal([600f, 200f, 800f, 1600f], outputs);
     }
@@ -54,7 +55,13 @@ public sealed class RoutedExpertsExamples
         using WorkerPool workers = new(2);
         ExpertSet experts = new(5, 40, 33, 1);
         RoutedExperts.Apply<Float32Precision>(
-            engine, workers, quantise, TestValues.Spread(80, 1), ExpertDispatch.Group([4, 1, 1, 4], 2, 5), experts.Get, new float[160]);
+            engine,
+            workers,
+            quantise,
+            TestValues.Spread(80, 1),
+            ExpertDispatch.Group([4, 1, 1, 4], 2, 5),
+            experts.Get,
+            new float[160]);
         for (int e = 0; e < 5; e++)
         {
             bool active = e is 1 or 4;

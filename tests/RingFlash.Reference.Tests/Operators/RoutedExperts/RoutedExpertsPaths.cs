@@ -31,7 +31,8 @@ public sealed class RoutedExpertsPaths
         float[] x = TestValues.Spread(Tokens * Hidden, 5);
         ExpertSet experts = new(ExpertCount, Hidden, 45, 2);
         using WorkerPool workers = new(2);
-        float[] batch = Outputs<BFloat16Precision>(ExecutionEngine.Vector512, workers, false, x, indices, TopK, experts);
+        float[] batch =
+            Outputs<BFloat16Precision>(ExecutionEngine.Vector512, workers, false, x, indices, TopK, experts);
         for (int t = 0; t < Tokens; t++)
         {
             float[] alone = Outputs<BFloat16Precision>(
@@ -82,15 +83,21 @@ public sealed class RoutedExpertsPaths
                 {
                     int[] indices = Routing(tokens, topK, kind);
                     float[] x = TestValues.Spread<TPrecision>(tokens * hidden, tokens + topK);
-                    string axes = $"{TPrecision.Name}, [{hidden}, {intermediate}], {tokens} tokens, topK {topK}, routing {kind}";
-                    float[] expected = Outputs<TPrecision>(ExecutionEngine.Scalar, one, false, x, indices, topK, experts);
+                    string axes =
+                        $"{TPrecision.Name}, [{hidden}, {intermediate}], {tokens} tokens, topK {topK}, routing {kind}";
+                    float[] expected =
+                        Outputs<TPrecision>(ExecutionEngine.Scalar, one, false, x, indices, topK, experts);
                     foreach (WorkerPool workers in new WorkerPool[] { one, two, three })
                     {
                         string threads = $"{axes}, {workers.ThreadCount} threads";
                         Check.SameBits(
-                            expected, Outputs<TPrecision>(ExecutionEngine.Vector512, workers, false, x, indices, topK, experts), threads);
+                            expected,
+                            Outputs<TPrecision>(ExecutionEngine.Vector512, workers, false, x, indices, topK, experts),
+                            threads);
                         Check.SameBits(
-                            expected, Outputs<TPrecision>(ExecutionEngine.Scalar, workers, false, x, indices, topK, experts), threads);
+                            expected,
+                            Outputs<TPrecision>(ExecutionEngine.Scalar, workers, false, x, indices, topK, experts),
+                            threads);
                     }
 
                     Check.SameBits(expected, ByHand<TPrecision>(x, hidden, indices, topK, experts), axes + ", by hand");
@@ -137,7 +144,13 @@ public sealed class RoutedExpertsPaths
     }
 
     private static float[] Outputs<TPrecision>(
-        ExecutionEngine engine, WorkerPool workers, bool quantise, float[] x, int[] indices, int topK, ExpertSet experts)
+        ExecutionEngine engine,
+        WorkerPool workers,
+        bool quantise,
+        float[] x,
+        int[] indices,
+        int topK,
+        ExpertSet experts)
         where TPrecision : struct, IPrecision
     {
         float[] outputs = new float[x.Length * topK];

@@ -17,10 +17,12 @@ public sealed class RoutedExpertsProperties
         int hidden = 1 + (width % 150), intermediate = 1 + inner;
         ExpertSet experts = new(ExpertCount, hidden, intermediate, seed);
         ExpertDispatch dispatch = ExpertDispatch.Group(Routing(3, 2, seed), 2, ExpertCount);
-        float[] x = TestValues.Scaled(TestValues.Spread(3 * hidden, seed, binades: 1), -3), outputs = new float[6 * hidden];
+        float[] x = TestValues.Scaled(TestValues.Spread(3 * hidden, seed, binades: 1), -3);
+        float[] outputs = new float[6 * hidden];
         double[] exact = new double[6 * hidden], allowed = new double[6 * hidden];
         using WorkerPool workers = new(1);
-        RoutedExperts.Apply<Float32Precision>(ExecutionEngine.Vector512, workers, false, x, dispatch, experts.Get, outputs);
+        RoutedExperts.Apply<Float32Precision>(
+            ExecutionEngine.Vector512, workers, false, x, dispatch, experts.Get, outputs);
         RoutedExperts.Exact(workers, TestValues.Wide(x), dispatch, experts.Get, exact);
         for (int active = 0; active < dispatch.ActiveExperts.Length; active++)
         {

@@ -32,7 +32,8 @@ public sealed class RouterScoresProperties
         for (int i = 0; i < scores.Length; i++)
         {
             // 2·u of each score, and the two scores add up to 1.
-            Check.Within([(float)((double)scores[i] + opposite[i])], [1.0], _ => 3 * Check.FloatUnit, $"logit {logits[i]}");
+            Check.Within(
+                [(float)((double)scores[i] + opposite[i])], [1.0], _ => 3 * Check.FloatUnit, $"logit {logits[i]}");
         }
     }
 }

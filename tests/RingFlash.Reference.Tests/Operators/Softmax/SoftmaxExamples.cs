@@ -26,7 +26,8 @@ public sealed class SoftmaxExamples
     [Fact]
     public void ARowThatSeesNothingWeighsAllKeysEqually() =>
         Both<BFloat16Precision>(
-            [1f, float.NaN, -4f], [0, 0, 0], [BFloat16.Round(1f / 3f), BFloat16.Round(1f / 3f), BFloat16.Round(1f / 3f)]);
+            [1f, float.NaN, -4f], [0, 0, 0],
+                [BFloat16.Round(1f / 3f), BFloat16.Round(1f / 3f), BFloat16.Round(1f / 3f)]);
 
     [Fact]
     public void LargeScoresDoNotOverflow() => Both<Float32Precision>([3e38f, 3e38f, -3e38f], [], [0.5f, 0.5f, 0f]);

@@ -47,7 +47,9 @@ public sealed class SoftmaxProperties
         float[] scores = TestValues.WholeNumbers(1 + (keys % 300), seed, largest: 40);
         float[] shifted = Array.ConvertAll(scores, score => score + shift);
         Check.SameBits(
-            Weights<Float32Precision>(scores, []), Weights<Float32Precision>(shifted, []), $"shift {shift}, seed {seed}");
+            Weights<Float32Precision>(scores, []),
+            Weights<Float32Precision>(shifted, []),
+            $"shift {shift}, seed {seed}");
     }
 
     [Property]

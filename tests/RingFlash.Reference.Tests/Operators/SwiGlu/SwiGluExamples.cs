@@ -27,8 +27,8 @@ public sealed class SwiGluExamples
     [InlineData(ExecutionEngine.Vector512)]
     public void BFloat16RoundsTheActivationBeforeTheProduct(ExecutionEngine engine)
     {
-        // silu(1) = 0.73105858; bfloat16 numbers lie 2^-8 apart there: 187/256. Times 129/128 that is 0.73617554, and the
-        // nearest are 188/256 and 189/256: 188. The unrounded activation would give 0.73676997: 189.
+        // silu(1) = 0.73105858; bfloat16 numbers lie 2^-8 apart there: 187/256. Times 129/128 that is 0.73617554, and
+        // the nearest are 188/256 and 189/256: 188. The unrounded activation would give 0.73676997: 189.
         float[] y = Apply<BFloat16Precision>(engine, [1f, 1f], [1f, 129f / 128f]);
         Assert.Equal([187f / 256f, 188f / 256f], y);
     }

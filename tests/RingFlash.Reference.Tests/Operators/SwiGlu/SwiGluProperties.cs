@@ -22,7 +22,8 @@ public sealed class SwiGluProperties
         float[] gate = TestValues.Spread(length, seed), up = TestValues.Spread(length, ~seed);
         int exponent = (shift % 40) - 20;
         float[] expected = TestValues.Scaled(Apply<BFloat16Precision>(gate, up), exponent);
-        Check.SameBits(expected, Apply<BFloat16Precision>(gate, TestValues.Scaled(up, exponent)), $"times 2^{exponent}");
+        Check.SameBits(
+            expected, Apply<BFloat16Precision>(gate, TestValues.Scaled(up, exponent)), $"times 2^{exponent}");
     }
 
     [Property]
@@ -34,7 +35,8 @@ public sealed class SwiGluProperties
         int[] order = TestValues.Permutation(count, seed);
         Check.SameBits(
             TestValues.PermuteRows(Apply<Float32Precision>(gate, up), Width, order),
-            Apply<Float32Precision>(TestValues.PermuteRows(gate, Width, order), TestValues.PermuteRows(up, Width, order)),
+            Apply<Float32Precision>(
+                TestValues.PermuteRows(gate, Width, order), TestValues.PermuteRows(up, Width, order)),
             $"{count} tokens");
     }
 

@@ -20,7 +20,8 @@ public sealed class TokenEmbeddingPaths
                 TokenEmbedding.Scalar([4, 0, 2], table, batch.AsSpan(offset));
                 Check.SameBits(values.AsSpan(4 * hidden, hidden), batch.AsSpan(offset, hidden), $"hidden {hidden}");
                 Check.SameBits(values.AsSpan(0, hidden), batch.AsSpan(offset + hidden, hidden), $"hidden {hidden}");
-                Check.SameBits(values.AsSpan(2 * hidden, hidden), batch.AsSpan(offset + (2 * hidden)), $"hidden {hidden}");
+                Check.SameBits(
+                    values.AsSpan(2 * hidden, hidden), batch.AsSpan(offset + (2 * hidden)), $"hidden {hidden}");
             }
         }
     }

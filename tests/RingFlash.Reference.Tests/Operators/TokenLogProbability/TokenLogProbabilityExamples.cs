@@ -32,6 +32,7 @@ public sealed class TokenLogProbabilityExamples
     {
         float[] logits = [1f, 2f, 3f, 4f];
         Assert.Throws<ArgumentOutOfRangeException>(() => TokenLogProbability.Of(ExecutionEngine.Scalar, logits, token));
-        Assert.Throws<ArgumentOutOfRangeException>(() => TokenLogProbability.Of(ExecutionEngine.Vector512, logits, token));
+        Assert.Throws<ArgumentOutOfRangeException>(
+            () => TokenLogProbability.Of(ExecutionEngine.Vector512, logits, token));
     }
 }
