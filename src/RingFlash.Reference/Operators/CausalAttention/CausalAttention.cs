@@ -13,9 +13,10 @@ namespace RingFlash.Reference.Operators;
 /// <para>Order: q·k over channels and p·v over keys are products; the blocks of p·v count from absolute position 0, so
 /// chunks of a prompt and decoding give the bits of the whole.</para>
 /// <para>Rounding points: q·k; the quotient by √headDim (a division, not a multiplication by 1/√headDim); p; context.</para>
-/// <para>Bound: with A = max_j Σ_d|q·k|/√headDim a score is within (headDim + 2)·u·A, which is relative in p
-/// (<see cref="Softmax"/>), and p·v adds (128 + ⌈keys/128⌉)·u: |context − Exact| ≤ (2·(headDim + 2)·A + 2·⌈keys/32⌉ + 148 +
-/// ⌈keys/128⌉)·u·Σ p·|v|, to first order.</para>
+/// <para>Bound: with A = max_j Σ_d|q·k|/√headDim a score is within (headDim + 2)·u·A (headDim fused steps, the quotient,
+/// the rounded √headDim); twice that is relative in p, once for e[j] and once for the denominator. Softmax itself adds
+/// (2·2·A + ⌈keys/32⌉ + 10)·u, as no two scores are more than 2·A apart, and p·v adds (128 + ⌈keys/128⌉)·u:
+/// |context − Exact| ≤ (2·(headDim + 4)·A + ⌈keys/32⌉ + ⌈keys/128⌉ + 138)·u·Σ p·|v|, to first order.</para>
 /// <para>Special: later keys are never read. A masked key has weight +0 but its value is multiplied by it, as published, so
 /// a NaN value behind the mask gives NaN. A query without any visible key (left padding) weighs all keys of the call
 /// equally, later ones included, as published; its result depends on where the chunk ends and means nothing.</para>

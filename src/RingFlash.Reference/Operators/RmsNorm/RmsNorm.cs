@@ -12,7 +12,7 @@ namespace RingFlash.Reference.Operators;
 /// <para>Bound: the 32 stripes add at most ⌈hidden/32⌉ + 5 squares in a chain, all of one sign, so the mean square is
 /// within (⌈hidden/32⌉ + 7)·u of exact; the root halves that; four more roundings (√, 1/, ·, ·) follow:
 /// |y − Exact| ≤ (⌈hidden/32⌉/2 + 8)·u·|Exact|, proved to first order; measured below 4·u.</para>
-/// <para>Special: a zero row stays zero; a NaN or ±∞ anywhere makes the row NaN (∞ · 0 and NaN · 0) or, for the finite
+/// <para>Special: a zero row stays zero (with ε = 0 it is 0 · ∞ = NaN); a NaN or ±∞ anywhere makes the row NaN (∞ · 0 and NaN · 0) or, for the finite
 /// elements beside an ∞, zero; overflow of the squares gives 0. As published.</para>
 /// <para>Differs: the weight is plain, not 1 + w; no mean is subtracted. 1/√ then · is not the same float as a division
 /// by √; the published torch.rsqrt is the former.</para>
