@@ -167,12 +167,12 @@ public sealed class RingFlashModel<T>
         pass.Trace?.Tap($"{name}.routed.output", routed);
         if (block.SharedExperts is null)
         {
-            return routed;
+            return routed.Reshape(x.Shape); // [batch, tokens, hidden]
         }
 
         HostTensor<T> shared = FeedForward(x, block.SharedExperts); // [batch, tokens, hidden]
         pass.Trace?.Tap($"{name}.shared_experts.output", shared);
-        return operators.ResidualAdd(routed, shared); // [tokens, hidden]; the shared expert is neither gated nor scaled
+        return operators.ResidualAdd(routed.Reshape(x.Shape), shared); // [batch, tokens, hidden]; the shared expert is not scaled
     }
 
     private HostTensor<T> MultiTokenLogits(HostTensor<T> normalised, MultiTokenWeights layer, Pass pass)
