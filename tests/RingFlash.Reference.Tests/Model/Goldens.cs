@@ -65,6 +65,15 @@ public sealed class Goldens(ITestOutputHelper output)
             output.WriteLine($"{ourError / goldenError,6:F2}  ours {ourError:E2}  golden {goldenError:E2}  {tap}");
         }
 
+        if (golden.Input.Labels is long[] labels)
+        {
+            double loss = Operators.CrossEntropy.Exact(
+                Array.ConvertAll(ours.Result.MultiTokenLogits!.Values, value => (double)value),
+                Operators.CrossEntropy.MultiTokenTargets(labels, golden.Input.Tokens));
+            double exact = oracle.Taps.Tensors["mtp.0.loss"].Values[0];
+            output.WriteLine($"MTP loss of our logits without rounding: error {Math.Abs((loss / exact) - 1):E2}");
+        }
+
         output.WriteLine($"geometric mean of the ratios {GeometricMean(errors):F3}");
         Assert.True(errors.Count >= 75, $"{errors.Count} results compared");
         Assert.InRange(GeometricMean(errors), 0, 1.02);

@@ -109,6 +109,22 @@ public sealed class MultiTokenSemantics : IDisposable
     }
 
     [Fact]
+    public void A_slot_that_lags_behind_a_padded_prompt_is_refused()
+    {
+        // The mask counts the main layers' keys; over a shorter slot every row after the first would be misread.
+        KeyValueCache<float> cache = new(configuration, 2, Tokens + 1);
+        ForwardInput prompt = PaddedInputs.Of(configuration, [Tokens, 3]);
+        RunOf(prompt with { RunMultiToken = false }, cache);
+        ForwardInput next = new([1, 2], 2)
+        {
+            AttentionMask = [.. prompt.AttentionMask![..Tokens], 1, .. prompt.AttentionMask[Tokens..], 1],
+            Positions = [Tokens, 3],
+        };
+        Assert.Equal("input", Assert.Throws<ArgumentException>(() => RunOf(next, cache)).ParamName);
+        Assert.NotNull(RunOf(next with { RunMultiToken = false }, cache).Result.Logits);
+    }
+
+    [Fact]
     public void A_full_cache_refuses_and_says_so()
     {
         KeyValueCache<float> cache = new(configuration, 1, Tokens - 1);

@@ -124,6 +124,45 @@ public sealed class Semantics : IDisposable
     }
 
     [Fact]
+    public void Inputs_whose_lengths_do_not_fit_are_refused()
+    {
+        // Each would otherwise run and give numbers that mean nothing, or fail somewhere inside an operator.
+        ModelConfiguration configuration = TinyModels.Read();
+        long[] ids = TinyModels.Ids(configuration, 8);
+        ForwardInput good = new(ids, 2) { Labels = ids, Positions = ids };
+        Assert.NotNull(RunOf(configuration, good).Result.Losses);
+        ForwardInput[] bad =
+        [
+            good with { Ids = ids[1..] }, good with { Batch = 0 }, good with { Ids = [] },
+            good with { Labels = ids[4..] }, good with { Labels = [.. ids, .. ids] }, good with { Positions = ids[4..] },
+            good with { LastLogitsOnly = true },
+        ];
+        foreach (ForwardInput input in bad)
+        {
+            Assert.Equal("input", Assert.Throws<ArgumentException>(() => RunOf(configuration, input)).ParamName);
+        }
+
+        KeyValueCache<float> cache = new(configuration, 1, 4);
+        Assert.Throws<ArgumentOutOfRangeException>(() => cache.Truncate(-1));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_cache_of_another_batch_is_refused(bool larger)
+    {
+        ModelConfiguration configuration = TinyModels.Read();
+        KeyValueCache<float> cache = new(configuration, larger ? 3 : 1, 4);
+        RingFlashModel<float> model = new(
+            configuration,
+            TinyModels.Weights(configuration),
+            new Float32Operators<Float32Precision>(ExecutionEngine.Vector512, workers));
+        ForwardInput input = new(TinyModels.Ids(configuration, 8), 2);
+        Assert.Equal("input", Assert.Throws<ArgumentException>(() => model.Forward(input, cache)).ParamName);
+        Assert.Equal(0, cache.Length);
+    }
+
+    [Fact]
     public void Names_are_exactly_those_of_the_golden_case()
     {
         string folder = Path.Combine(RepositoryRoot.Golden, "tiny-f32");
@@ -147,10 +186,7 @@ public sealed class Semantics : IDisposable
         Run<float> run = RunOf(configuration, new ForwardInput(ids, 2) { Labels = ids });
         foreach ((string name, HostTensor<float> tensor) in run.Taps.Tensors)
         {
-            // mlp.output leaves the model as [tokens, hidden] after experts and as [batch, tokens, hidden] else.
-            string ours = name.EndsWith(".mlp.output", StringComparison.Ordinal) ? "[2, 24, 64]" : tensor.ToString();
-            Assert.Equal((name, file.RequireTensor(name).ShapeText), (name, ours));
-            Assert.Equal(file.RequireTensor(name).ElementCount, tensor.Values.Length);
+            Assert.Equal((name, file.RequireTensor(name).ShapeText), (name, tensor.ToString()));
         }
     }
 
