@@ -33,8 +33,12 @@ public sealed class KeyValueCache<T>
             values[layer] = new HostTensor<T>(batch, configuration.KeyValueHeadCount, capacity, configuration.HeadDimension);
         }
 
+        Batch = batch;
         Capacity = capacity;
     }
+
+    /// <summary>The number of sequences.</summary>
+    public int Batch { get; }
 
     /// <summary>The most tokens per sequence.</summary>
     public int Capacity { get; }
@@ -81,6 +85,7 @@ public sealed class KeyValueCache<T>
     /// <param name="length">Tokens to keep.</param>
     public void Truncate(int length)
     {
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
         for (int layer = 0; layer < lengths.Length; layer++)
         {
             lengths[layer] = Math.Min(lengths[layer], length);

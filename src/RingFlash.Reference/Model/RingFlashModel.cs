@@ -167,12 +167,12 @@ public sealed class RingFlashModel<T>
         pass.Trace?.Tap($"{name}.routed.output", routed);
         if (block.SharedExperts is null)
         {
-            return routed;
+            return routed.Reshape(x.Shape); // [batch, tokens, hidden]
         }
 
         HostTensor<T> shared = FeedForward(x, block.SharedExperts); // [batch, tokens, hidden]
         pass.Trace?.Tap($"{name}.shared_experts.output", shared);
-        return operators.ResidualAdd(routed, shared); // [tokens, hidden]; the shared expert is neither gated nor scaled
+        return operators.ResidualAdd(routed.Reshape(x.Shape), shared); // [batch, tokens, hidden]; the shared expert is not scaled
     }
 
     private HostTensor<T> MultiTokenLogits(HostTensor<T> normalised, MultiTokenWeights layer, Pass pass)
@@ -225,20 +225,57 @@ public sealed class RingFlashModel<T>
 
     private Pass Begin(ForwardInput input, KeyValueCache<T>? cache, ForwardTrace<T>? trace)
     {
-        int past = cache?.Length ?? 0, total = past + input.Tokens;
-        if (input.AttentionMask is not null && input.AttentionMask.Length != input.Batch * total)
-        {
-            throw new ArgumentException(
-                $"the attention mask has {input.AttentionMask.Length} entries; {input.Batch} × {total} are needed", nameof(input));
-        }
-
+        CheckLengths(input, cache);
+        int past = cache?.Length ?? 0;
         long[] positions = input.Positions ?? [.. input.Ids.Select((_, index) => (long)past + (index % input.Tokens))];
         bool padded = input.AttentionMask?.Contains(0) ?? false;
+        if (padded && weights.MultiToken is not null && input.RunMultiToken && cache is not null
+            && cache.LengthOf(configuration.LayerCount) != past)
+        {
+            throw new ArgumentException(
+                $"the MTP layer's cache slot holds {cache.LengthOf(configuration.LayerCount)} tokens and the main layers "
+                + $"{past}: the attention mask cannot fit both",
+                nameof(input));
+        }
+
         byte[] visible = padded ? Array.ConvertAll(input.AttentionMask!, mask => (byte)(mask == 0 ? 0 : 1)) : [];
         (HostTensor<T> cosine, HostTensor<T> sine) = operators.RotaryTables(rotaryTable, positions, input.Batch); // [batch, tokens, R]
         trace?.Tap("model.rotary_emb.cos", cosine);
         trace?.Tap("model.rotary_emb.sin", sine);
         return new Pass(input, cache, trace, cosine, sine, visible);
+    }
+
+    /// <summary>Refuses what would otherwise run and mean nothing.</summary>
+    private static void CheckLengths(ForwardInput input, KeyValueCache<T>? cache)
+    {
+        int count = input.Ids.Length;
+        if (input.Batch < 1 || count == 0 || count % input.Batch != 0)
+        {
+            throw new ArgumentException($"{count} ids do not make {input.Batch} equal sequences", nameof(input));
+        }
+
+        if ((input.Positions ?? input.Ids).Length != count || (input.Labels ?? input.Ids).Length != count)
+        {
+            throw new ArgumentException(
+                $"{count} ids with {input.Positions?.Length} positions and {input.Labels?.Length} labels", nameof(input));
+        }
+
+        if (input.LastLogitsOnly && input.Labels is not null)
+        {
+            throw new ArgumentException("losses need the logits of every position", nameof(input));
+        }
+
+        if (cache is not null && cache.Batch != input.Batch)
+        {
+            throw new ArgumentException($"{input.Batch} sequences with a cache of {cache.Batch}", nameof(input));
+        }
+
+        int total = (cache?.Length ?? 0) + input.Tokens;
+        if (input.AttentionMask is not null && input.AttentionMask.Length != input.Batch * total)
+        {
+            throw new ArgumentException(
+                $"the attention mask has {input.AttentionMask.Length} entries; {input.Batch} × {total} are needed", nameof(input));
+        }
     }
 
     private static HostTensor<T> LastToken(HostTensor<T> hiddenStates)

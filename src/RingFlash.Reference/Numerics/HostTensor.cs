@@ -27,6 +27,12 @@ public sealed class HostTensor<T>
         Values = new T[count];
     }
 
+    private HostTensor(T[] values, int[] shape)
+    {
+        this.shape = shape;
+        Values = values;
+    }
+
     /// <summary>The elements, row-major.</summary>
     public T[] Values { get; }
 
@@ -46,6 +52,23 @@ public sealed class HostTensor<T>
     /// <param name="row">0 … Rows − 1.</param>
     /// <returns>[Width].</returns>
     public Span<T> Row(int row) => Values.AsSpan(row * Width, Width);
+
+    /// <summary>The same elements (not a copy) with other axes.</summary>
+    /// <param name="newShape">The axes; as many elements.</param>
+    /// <returns>The tensor.</returns>
+    public HostTensor<T> Reshape(ReadOnlySpan<int> newShape)
+    {
+        int count = 1;
+        foreach (int axis in newShape)
+        {
+            ArgumentOutOfRangeException.ThrowIfNegative(axis, nameof(newShape));
+            count = checked(count * axis);
+        }
+
+        return count == Values.Length
+            ? new HostTensor<T>(Values, newShape.ToArray())
+            : throw new ArgumentException($"{this} has {Values.Length} elements; {count} are asked for", nameof(newShape));
+    }
 
     /// <inheritdoc/>
     public override string ToString() =>

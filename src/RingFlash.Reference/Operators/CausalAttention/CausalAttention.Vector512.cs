@@ -11,8 +11,8 @@ public static partial class CausalAttention
     /// <summary>
     /// Scores: a lane is a key. 32 keys at a time are transposed to [headDim, 32] and multiplied with four query rows by
     /// the product tile, so a score keeps the chain of <see cref="Summation.Dot"/>; a transposed block serves all query
-    /// heads of its group. Context: a lane is a channel; keys ascend in blocks of 128 from position 0, up to the last key
-    /// that the query may see and no further. Remainder: surplus rows and keys of a tile are dropped, channels beyond a
+    /// heads of its group. Context: a lane is a channel; keys ascend in blocks of 128 from the first visible one, up to the
+    /// last key that the query may see and no further. Remainder: surplus rows and keys of a tile are dropped, channels beyond a
     /// multiple of sixteen use the scalar chain.
     /// </summary>
     /// <typeparam name="TPrecision">The precision policy.</typeparam>
@@ -84,7 +84,12 @@ public static partial class CausalAttention
                 Span<float> rowScores = new(scores.Pointer + ((long)row * stride), KeyLimit(shape, rowVisible, i));
                 Softmax.Vectorised<TPrecision>(rowScores, rowVisible, rowScores);
                 int output = ((((sequence * shape.QueryTokens) + i) * shape.Heads) + firstHead + (row / queries)) * headDim;
-                Context<TPrecision>(rowScores, headValues, headDim, context.AsSpan(output, headDim));
+                int firstKey = FirstKey(rowVisible);
+                Context<TPrecision>(
+                    rowScores[firstKey..],
+                    headValues + ((long)firstKey * headDim),
+                    headDim,
+                    context.AsSpan(output, headDim));
                 StoreWeights(shape, queryRow, rowScores, weights);
             }
         }

@@ -10,16 +10,19 @@ namespace RingFlash.Reference.Operators;
 /// <para>Axes: query [batch, heads, tokens, headDim]; keys, values [batch, keyValueHeads, capacity, headDim] of which the
 /// first past + tokens are filled; visible [batch, past + tokens], 0 for padding; context [batch, tokens,
 /// heads · headDim], heads concatenated in order. Query head h reads key/value head ⌊h / (heads/keyValueHeads)⌋.</para>
-/// <para>Order: q·k over channels and p·v over keys are products; the blocks of p·v count from absolute position 0, so
-/// chunks of a prompt and decoding give the bits of the whole.</para>
+/// <para>Order: q·k over channels and p·v over keys are products; the blocks of p·v count from the first visible key of
+/// the sequence, which is absolute position 0 without left padding. So chunks of a prompt and decoding give the bits of
+/// the whole, and a left padded sequence those of itself unpadded (the denominator's halving tree pairs stripes at cyclic
+/// distances, so moving every key by the same number of stripes does not change it).</para>
 /// <para>Rounding points: q·k; the quotient by √headDim (a division, not a multiplication by 1/√headDim); p; context.</para>
 /// <para>Bound: with A = max_j Σ_d|q·k|/√headDim a score is within (headDim + 2)·u·A (headDim fused steps, the quotient,
 /// the rounded √headDim); twice that is relative in p, once for e[j] and once for the denominator. Softmax itself adds
 /// (2·2·A + ⌈keys/32⌉ + 10)·u, as no two scores are more than 2·A apart, and p·v adds (128 + ⌈keys/128⌉)·u:
 /// |context − Exact| ≤ (2·(headDim + 4)·A + ⌈keys/32⌉ + ⌈keys/128⌉ + 138)·u·Σ p·|v|, to first order.</para>
-/// <para>Special: later keys are never read. A masked key has weight +0 but its value is multiplied by it, as published, so
-/// a NaN value behind the mask gives NaN. A query without any visible key (left padding) weighs all keys of the call
-/// equally, later ones included, as published; its result depends on where the chunk ends and means nothing.</para>
+/// <para>Special: later keys are never read, nor are values before the first visible key. A masked key between visible
+/// ones has weight +0 but its value is multiplied by it, as published, so a NaN value there gives NaN. A query without any
+/// visible key (left padding) weighs all keys of the call equally, later ones included, as published; its result depends
+/// on where the chunk ends and means nothing.</para>
 /// <para>Source: inclusionAI/Ling-V2@af8837e models/modeling_bailing_moe_v2.py, BailingMoeV2Attention.forward (eager).</para>
 /// </remarks>
 public static partial class CausalAttention
@@ -104,12 +107,13 @@ public static partial class CausalAttention
             }
 
             Softmax.Scalar<TPrecision>(scores, rowVisible, scores);
+            int firstKey = FirstKey(rowVisible);
             Span<float> output = context.Slice(
                 (((sequence * shape.QueryTokens) + i) * shape.Heads * headDim) + (head * headDim), headDim);
             for (int d = 0; d < headDim; d++)
             {
                 float total = 0f;
-                for (int block = 0; block < scores.Length; block += Summation.BlockLength)
+                for (int block = firstKey; block < scores.Length; block += Summation.BlockLength)
                 {
                     float sum = 0f;
                     for (int j = block; j < Math.Min(block + Summation.BlockLength, scores.Length); j++)
@@ -141,6 +145,9 @@ public static partial class CausalAttention
         // Nothing visible in the causal prefix: the published softmax runs over all keys, each equally masked.
         return prefix.Contains((byte)1) ? prefix : Invisible(shape.KeyTokens);
     }
+
+    /// <summary>Where the blocks of p·v begin: after the left padding; at 0 for a query that sees nothing.</summary>
+    private static int FirstKey(ReadOnlySpan<byte> rowVisible) => Math.Max(0, rowVisible.IndexOf((byte)1));
 
     private static byte[] Invisible(int count) => new byte[count];
 
