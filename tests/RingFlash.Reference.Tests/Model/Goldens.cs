@@ -67,9 +67,9 @@ public sealed class Goldens(ITestOutputHelper output)
 
         if (golden.Input.Labels is long[] labels)
         {
-            double loss = Operators.CrossEntropy.Exact(
+            double loss = Reference.Operators.CrossEntropy.Exact(
                 Array.ConvertAll(ours.Result.MultiTokenLogits!.Values, value => (double)value),
-                Operators.CrossEntropy.MultiTokenTargets(labels, golden.Input.Tokens));
+                Reference.Operators.CrossEntropy.MultiTokenTargets(labels, golden.Input.Tokens));
             double exact = oracle.Taps.Tensors["mtp.0.loss"].Values[0];
             output.WriteLine($"MTP loss of our logits without rounding: error {Math.Abs((loss / exact) - 1):E2}");
         }

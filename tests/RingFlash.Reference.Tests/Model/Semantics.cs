@@ -251,7 +251,7 @@ public sealed class Semantics : IDisposable
         new RingFlashModel<float>(configuration, weights, operators).Forward(input, null, forcer);
 
         // Expert 4 alone, with weight 1: what the routed block gives is that expert's own output.
-        Operators.ExpertWeights expert = weights.Layer(0).Experts!.Expert(4);
+        Reference.Operators.ExpertWeights expert = weights.Layer(0).Experts!.Expert(4);
         HostTensor<float> x = forcer.Input!;
         HostTensor<float> activated = operators.SwiGlu(
             operators.LinearProjection(x, expert.Gate, []), operators.LinearProjection(x, expert.Up, []));

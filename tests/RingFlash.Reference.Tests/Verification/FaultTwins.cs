@@ -154,7 +154,7 @@ public sealed class FaultTwins
             HostTensor<float> scores = base.RouterScores(routerLogits);
             for (int row = 0; row < scores.Rows && mistake == "softmax for sigmoid"; row++)
             {
-                Operators.Softmax.Scalar<Float32Precision>(routerLogits.Row(row), [], scores.Row(row));
+                Reference.Operators.Softmax.Scalar<Float32Precision>(routerLogits.Row(row), [], scores.Row(row));
             }
 
             return scores;
@@ -269,7 +269,7 @@ public sealed class FaultTwins
 
         public override HostTensor<float> CrossEntropy(HostTensor<float> logits, long[] targets) =>
             base.CrossEntropy(
-                logits, mistake == "MTP targets shifted once only" ? [Operators.CrossEntropy.IgnoreIndex, .. targets[..^1]] : targets);
+                logits, mistake == "MTP targets shifted once only" ? [Reference.Operators.CrossEntropy.IgnoreIndex, .. targets[..^1]] : targets);
 
         private RouterDecision<float> ZeroFilled(HostTensor<float> scores, float[] expertBias, RouterShape shape)
         {
@@ -284,7 +284,7 @@ public sealed class FaultTwins
                         : 0f)
                     .Take(shape.TopK)];
                 chosen.CopyTo(decision.TopKIndices, token * shape.TopK);
-                Operators.GroupLimitedTopK.Weigh(shape, scores.Row(token), chosen, decision.TopKWeights.Row(token));
+                Reference.Operators.GroupLimitedTopK.Weigh(shape, scores.Row(token), chosen, decision.TopKWeights.Row(token));
             }
 
             return decision;
