@@ -16,7 +16,8 @@ internal sealed class MeasuredOperators : ForwardOperators<float>
     private readonly ForwardOperators<float> inner;
     private readonly Float32Operators<Float32Precision> gauges;
     private readonly Action betweenOperators;
-    private readonly ConditionalWeakTable<HostTensor<float>, Origin> origins = [];
+    // By the elements and not by the tensor around them: a reshaped tensor has the same history.
+    private readonly ConditionalWeakTable<float[], Origin> origins = [];
 
     /// <summary>Wraps a set.</summary>
     /// <param name="inner">The set under test.</param>
@@ -39,16 +40,11 @@ internal sealed class MeasuredOperators : ForwardOperators<float>
     /// <param name="tensor">Any tensor of the pass.</param>
     /// <returns>The origin; <see cref="Origin.Reference"/> when it is not the output of an operator.</returns>
     public Origin OriginOf(HostTensor<float> tensor) =>
-        origins.TryGetValue(tensor, out Origin? origin) ? origin : Origin.Reference;
+        origins.TryGetValue(tensor.Values, out Origin? origin) ? origin : Origin.Reference;
 
     /// <summary>Notes that a tensor now holds the reference's values.</summary>
     /// <param name="tensor">The tensor.</param>
-    public void SetReference(HostTensor<float> tensor) => origins.AddOrUpdate(tensor, Origin.Reference);
-
-    /// <summary>Notes where a tensor comes from that did not pass through an operator of this set.</summary>
-    /// <param name="tensor">The tensor.</param>
-    /// <param name="origin">Its origin.</param>
-    public void SetOrigin(HostTensor<float> tensor, Origin origin) => origins.AddOrUpdate(tensor, origin);
+    public void SetReference(HostTensor<float> tensor) => origins.AddOrUpdate(tensor.Values, Origin.Reference);
 
     /// <inheritdoc/>
     public override HostTensor<float> TokenEmbedding(long[] ids, int batch, WeightMatrix table)
@@ -276,7 +272,7 @@ internal sealed class MeasuredOperators : ForwardOperators<float>
 
     private HostTensor<float> Note(HostTensor<float> tensor, Origin origin)
     {
-        origins.AddOrUpdate(tensor, origin);
+        origins.AddOrUpdate(tensor.Values, origin);
         return tensor;
     }
 

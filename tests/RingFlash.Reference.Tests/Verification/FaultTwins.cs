@@ -95,6 +95,8 @@ public sealed class FaultTwins
     private sealed class Twin(ExecutionEngine engine, WorkerPool workers, string mistake)
         : Float32Operators<Float32Precision>(engine, workers)
     {
+        private bool sharedExpertIsNext;
+
         public override (HostTensor<float> Cosine, HostTensor<float> Sine) RotaryTables(
             RotaryTable table, long[] positions, int batch) => base.RotaryTables(
                 table, mistake == "off-by-one position" ? [.. positions.Select(position => position + 1)] : positions, batch);
@@ -256,13 +258,16 @@ public sealed class FaultTwins
                 decision.TopKWeights.Span.Fill(1);
             }
 
+            sharedExpertIsNext = true;
             return base.ExpertCombine(expertOutputs, decision);
         }
 
-        public override HostTensor<float> ResidualAdd(HostTensor<float> residual, HostTensor<float> update) =>
-            mistake == "shared expert dropped" && residual.Shape.Length == 2
-                ? base.ResidualAdd(residual, new HostTensor<float>(residual.Shape.ToArray()))
-                : base.ResidualAdd(residual, update);
+        public override HostTensor<float> ResidualAdd(HostTensor<float> residual, HostTensor<float> update)
+        {
+            bool drop = mistake == "shared expert dropped" && sharedExpertIsNext;
+            sharedExpertIsNext = false;
+            return base.ResidualAdd(residual, drop ? new HostTensor<float>(residual.Shape.ToArray()) : update);
+        }
 
         public override HostTensor<float> Concatenate(HostTensor<float> first, HostTensor<float> second) =>
             mistake == "MTP halves swapped" ? base.Concatenate(second, first) : base.Concatenate(first, second);
