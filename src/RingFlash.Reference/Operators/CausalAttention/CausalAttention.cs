@@ -139,7 +139,7 @@ public static partial class CausalAttention
         ReadOnlySpan<byte> prefix = all[..(shape.PastTokens + i + 1)];
 
         // Nothing visible in the causal prefix: the published softmax runs over all keys, each equally masked.
-        return prefix.Contains((byte)1) ? prefix : Invisible(shape.KeyTokens);
+        return prefix.ContainsAnyExcept((byte)0) ? prefix : Invisible(shape.KeyTokens);
     }
 
     private static byte[] Invisible(int count) => new byte[count];
