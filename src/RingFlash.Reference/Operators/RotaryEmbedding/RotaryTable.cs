@@ -8,16 +8,17 @@ namespace RingFlash.Reference.Operators;
 /// as data.
 /// </summary>
 /// <remarks>
-/// <para>Maths: inverseFrequency[i] = 1 / θ^(2i/R); with YaRN mixed with 1 / (s·θ^(2i/R)) by a ramp between the channels
-/// that turn β_fast and β_slow times in the original length; angle[p,i] = position · inverseFrequency[i];
-/// cos = cos(angle)·attentionScaling, sin likewise. Channel d and d + R/2 share a frequency.</para>
-/// <para>Types: the published code computes each step in float32, and the rounding of the one product that makes the angle
-/// is part of its behaviour (at position 32 767 an ulp of the angle is 0.002 rad). So: powers in float64 rounded to
-/// float32, every further step in float32 as written, and cos and sin of the float32 angle in float64 rounded once.</para>
-/// <para>Bound: inverseFrequency within 2 ulps of the published torch, whose float32 pow may miss the nearest number by one
-/// ulp: a power m·2^e, 1 ≤ m &lt; 2, has an ulp that is 2/m² ulps of its reciprocal, and rounding the reciprocal adds less
-/// than one. Measured against torch: 31 of 32 frequencies of θ = 600 000 equal, one (i = 2) 2 ulps apart. cos, sin within
-/// 1 ulp where the angles agree.</para>
+/// <para>Maths: inverseFrequency[i] = 1 / θ^(2i/R); with YaRN mixed with 1 / (s·θ^(2i/R)) by a ramp between the
+/// channels that turn β_fast and β_slow times in the original length; angle[p,i] = position · inverseFrequency[i]; cos
+/// = cos(angle)·attentionScaling, sin likewise. Channel d and d + R/2 share a frequency.</para>
+/// <para>Types: the published code computes each step in float32, and the rounding of the one product that makes the
+/// angle is part of its behaviour (at position 32 767 an ulp of the angle is 0.002 rad). So: powers in float64 rounded
+/// to float32, every further step in float32 as written, and cos and sin of the float32 angle in float64 rounded
+/// once.</para>
+/// <para>Bound: inverseFrequency within 2 ulps of the published torch, whose float32 pow may miss the nearest number by
+/// one ulp: a power m·2^e, 1 ≤ m &lt; 2, has an ulp that is 2/m² ulps of its reciprocal, and rounding the reciprocal
+/// adds less than one. Measured against torch: 31 of 32 frequencies of θ = 600 000 equal, one (i = 2) 2 ulps apart.
+/// cos, sin within 1 ulp where the angles agree.</para>
 /// <para>YaRN takes the explicit factor and the explicit original length: three versions of transformers disagree about
 /// both. attentionScaling multiplies cos and sin only; the softmax scale is unchanged.</para>
 /// <para>Source: huggingface/transformers src/transformers/modeling_rope_utils.py, _compute_default_rope_parameters and
