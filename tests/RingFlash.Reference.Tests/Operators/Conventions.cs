@@ -29,7 +29,8 @@ public sealed class Conventions
     ];
 
     public static TheoryData<string> Operators =>
-        [.. Directory.GetDirectories(OperatorFolder).Order(StringComparer.Ordinal).Select(path => Path.GetFileName(path))];
+        [.. Directory.GetDirectories(OperatorFolder).Order(StringComparer.Ordinal).Select(
+            path => Path.GetFileName(path))];
 
     [Fact]
     public void ThereAreOperators() => Assert.True(Operators.Count >= 17);

@@ -143,11 +143,11 @@ public static partial class CausalAttention
         ReadOnlySpan<byte> prefix = all[..(shape.PastTokens + i + 1)];
 
         // Nothing visible in the causal prefix: the published softmax runs over all keys, each equally masked.
-        return prefix.Contains((byte)1) ? prefix : Invisible(shape.KeyTokens);
+        return prefix.ContainsAnyExcept((byte)0) ? prefix : Invisible(shape.KeyTokens);
     }
 
     /// <summary>Where the blocks of p·v begin: after the left padding; at 0 for a query that sees nothing.</summary>
-    private static int FirstKey(ReadOnlySpan<byte> rowVisible) => Math.Max(0, rowVisible.IndexOf((byte)1));
+    private static int FirstKey(ReadOnlySpan<byte> rowVisible) => Math.Max(0, rowVisible.IndexOfAnyExcept((byte)0));
 
     private static byte[] Invisible(int count) => new byte[count];
 

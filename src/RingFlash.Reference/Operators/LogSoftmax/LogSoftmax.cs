@@ -8,13 +8,14 @@ namespace RingFlash.Reference.Operators;
 /// <para>Maths: m = max_v logits[v]; L = log Σ_v exp(logits[v] − m); logProbabilities[v] = (logits[v] − m) − L;
 /// log-sum-exp = m + L.</para>
 /// <para>Axes: [vocabulary]; nats.</para>
-/// <para>Types: float32 under every policy (logits are widened first, as published). Order: the sum in the vector order.</para>
+/// <para>Types: float32 under every policy (logits are widened first, as published). Order: the sum in the vector
+/// order.</para>
 /// <para>Rounding points: none besides float32 arithmetic. The subtraction of m comes first: logits[v] − (m + L) would
 /// round at the size of m.</para>
-/// <para>Bound: exp is within 2·u and the sum of positive terms adds (⌈vocabulary/32⌉ + 5)·u; the roundings of
-/// d = logits − m are relative in exp(d), on average u·E|d| under the softmax itself. All are absolute in L. The logarithm
-/// adds 2·u·L, the two last subtractions u·|d| and u·(|d| + L). E|d| + L is the entropy of the row, at most
-/// ln vocabulary. Together |error| ≤ (⌈vocabulary/32⌉ + 7 + ln vocabulary)·u + 2·u·(|logits[v] − m| + L), to first order;
+/// <para>Bound: exp is within 2·u and the sum of positive terms adds (⌈vocabulary/32⌉ + 5)·u; the roundings of d =
+/// logits − m are relative in exp(d), on average u·E|d| under the softmax itself. All are absolute in L. The logarithm
+/// adds 2·u·L, the two last subtractions u·|d| and u·(|d| + L). E|d| + L is the entropy of the row, at most ln
+/// vocabulary. Together |error| ≤ (⌈vocabulary/32⌉ + 7 + ln vocabulary)·u + 2·u·(|logits[v] − m| + L), to first order;
 /// the first term is reached only when all roundings agree, measured below 10·u.</para>
 /// <para>Special: a NaN or +∞ makes the row NaN; −∞ has probability 0 and log-probability −∞; only −∞ is NaN.</para>
 /// <para>Source: torch.nn.functional.cross_entropy over float32 logits, inclusionAI/Ling-V2@af8837e

@@ -7,7 +7,8 @@ namespace RingFlash.Reference.Operators;
 /// <remarks>
 /// <para>Maths: y[t] = (logits[t, token[t]] − m) − L with the row's m and L of <see cref="LogSoftmax"/>.</para>
 /// <para>Axes: logits [tokens, vocabulary]; tokens, y [tokens]; nats.</para>
-/// <para>Types, order, special values: <see cref="LogSoftmax"/>. Rounding points: none besides float32 arithmetic.</para>
+/// <para>Types, order, special values: <see cref="LogSoftmax"/>. Rounding points: none besides float32
+/// arithmetic.</para>
 /// <para>Bound: that of <see cref="LogSoftmax"/>, as y[t] is one of its entries, bit for bit.</para>
 /// <para>Errors: a token outside the vocabulary throws <see cref="ArgumentOutOfRangeException"/>.</para>
 /// <para>Source: torch log_softmax and gather, as RL frameworks compute it from float32 logits.</para>

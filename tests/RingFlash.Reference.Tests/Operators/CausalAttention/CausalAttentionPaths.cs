@@ -114,6 +114,55 @@ public sealed class CausalAttentionPaths
     }
 
     [Fact]
+    public void SpecialValuesTakeTheSameWay()
+    {
+        AttentionShape shape = new(2, 6, 2, 9, 4, 20, 13);
+        for (int seed = 0; seed < 12; seed++)
+        {
+            foreach (Mask mask in Enum.GetValues<Mask>())
+            {
+                AttentionCase attention = AttentionCase.Create<Float32Precision>(shape, mask, seed);
+                Sprinkle(attention.Query, seed);
+                Sprinkle(attention.Keys, seed + 1);
+                Sprinkle(attention.Values, seed + 2);
+                (float[] context, float[] weights) = attention.Run<Float32Precision>(ExecutionEngine.Scalar);
+                (float[] other, float[] otherWeights) = attention.Run<Float32Precision>(ExecutionEngine.Vector512);
+                Check.SameBits(context, other, $"{mask}, seed {seed}");
+                Check.SameBits(weights, otherWeights, $"{mask}, seed {seed}, weights");
+                Assert.Contains(context, float.IsFinite);
+            }
+        }
+
+        static void Sprinkle(float[] values, int seed)
+        {
+            // A few only, so that rows without any remain.
+            float[] specials = TestValues.WithSpecials<Float32Precision>(values.Length, seed);
+            Random random = new(seed);
+            for (int count = 0; count < 5; count++)
+            {
+                int index = random.Next(values.Length);
+                values[index] = specials[index];
+            }
+        }
+    }
+
+    [Fact]
+    public void AnyMarkButZeroMeansVisible()
+    {
+        AttentionCase attention =
+            AttentionCase.Create<Float32Precision>(new AttentionShape(2, 2, 1, 6, 2, 20, 8), Mask.Left, 5);
+        AttentionCase marked =
+            attention with { Visible = Array.ConvertAll(attention.Visible, mark => (byte)(mark * 255)) };
+        foreach (ExecutionEngine engine in Enum.GetValues<ExecutionEngine>())
+        {
+            Check.SameBits(
+                attention.Run<Float32Precision>(engine).Context,
+                marked.Run<Float32Precision>(engine).Context,
+                engine.Word());
+        }
+    }
+
+    [Fact]
     public void ACacheOfAnyCapacityGivesTheSame()
     {
         AttentionShape tight = new(1, 4, 1, 9, 8, 20, 17);

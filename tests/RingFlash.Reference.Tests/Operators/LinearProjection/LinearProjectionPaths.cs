@@ -45,6 +45,12 @@ public sealed class LinearProjectionPaths
             LinearProjection.Scalar<Float32Precision>(workers, x, weight, [], expected);
             LinearProjection.Vectorised<Float32Precision>(workers, x, weight, [], actual);
             Check.SameBits(expected, actual, $"seed {seed}");
+
+            Float8BlockMatrix blocks = MemorySource.Float8(37, 140, seed);
+            LinearProjection.ApplyQuantised<Float32Precision>(ExecutionEngine.Scalar, workers, x, blocks, [], expected);
+            LinearProjection.ApplyQuantised<Float32Precision>(
+                ExecutionEngine.Vector512, workers, x, blocks, [], actual);
+            Check.SameBits(expected, actual, $"quantised, seed {seed}");
         }
     }
 

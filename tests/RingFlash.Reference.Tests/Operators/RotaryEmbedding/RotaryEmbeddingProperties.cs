@@ -28,8 +28,8 @@ public sealed class RotaryEmbeddingProperties
         float[] x = TestValues.Spread(HeadDim, seed), y = Rotated(x, position);
         for (int d = 0; d < Half; d++)
         {
-            // The table rounds cos and sin once: cos² + sin² is within 2·u of 1, the norm within u. Each output is off by
-            // 2·u·(|x|·|cos| + |x'|·|sin|) ≤ 2·u·norm at most, the pair by 2·√2·u; and u for the conversion below.
+            // The table rounds cos and sin once: cos² + sin² is within 2·u of 1, the norm within u. Each output is off
+            // by 2·u·(|x|·|cos| + |x'|·|sin|) ≤ 2·u·norm at most, the pair by 2·√2·u; and u for the conversion below.
             double before = Math.Sqrt(((double)x[d] * x[d]) + ((double)x[d + Half] * x[d + Half]));
             double after = Math.Sqrt(((double)y[d] * y[d]) + ((double)y[d + Half] * y[d + Half]));
             Check.Within(
