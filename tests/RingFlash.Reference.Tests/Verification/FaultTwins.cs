@@ -44,6 +44,7 @@ public sealed class FaultTwins
     {
         string folder = Path.Combine(RepositoryRoot.Golden, "tiny-f32");
         VerifyReport report = Verify(folder, mistake, [VerifyMode.Isolated, VerifyMode.Free]);
+        TestContext.Current.TestOutputHelper?.WriteLine(report.Headline);
         Assert.Equal(1, report.ExitCode);
         Assert.StartsWith("FAILED tiny-f32 (vector512, isolated): ", report.Headline, StringComparison.Ordinal);
         string accused = report.Headline.Split(" is over budget", 2)[0].Split(" chose other", 2)[0];
