@@ -12,15 +12,16 @@ namespace RingFlash.Reference.Operators;
 /// heads · headDim], heads concatenated in order. Query head h reads key/value head ⌊h / (heads/keyValueHeads)⌋.</para>
 /// <para>Order: q·k over channels and p·v over keys are products; the blocks of p·v count from the first visible key of
 /// the sequence, which is absolute position 0 without left padding. So chunks of a prompt and decoding give the bits of
-/// the whole, and a left padded sequence those of itself unpadded (the denominator's halving tree pairs stripes at cyclic
-/// distances, so moving every key by the same number of stripes does not change it).</para>
+/// the whole, and a left padded sequence those of itself unpadded (the denominator's halving tree pairs stripes at
+/// cyclic distances, so moving every key by the same number of stripes does not change it).</para>
 /// <para>Rounding points: q·k; the quotient by √headDim (a division, not a multiplication by 1/√headDim); p; context.</para>
 /// <para>Bound: with A = max_j Σ_d|q·k|/√headDim a score is within (headDim + 2)·u·A, which is relative in p
 /// (<see cref="Softmax"/>), and p·v adds (128 + ⌈keys/128⌉)·u: |context − Exact| ≤ (2·(headDim + 2)·A + 2·⌈keys/32⌉ + 148 +
 /// ⌈keys/128⌉)·u·Σ p·|v|, to first order.</para>
-/// <para>Special: later keys are never read, nor are keys before the first visible one. A masked key between visible ones
-/// has weight +0 but its value is multiplied by it, as published, so a NaN value there gives NaN. A query without any visible key (left padding) weighs all keys of the call
-/// equally, later ones included, as published; its result depends on where the chunk ends and means nothing.</para>
+/// <para>Special: later keys are never read, and keys before the first visible one have no effect, even if NaN. A masked
+/// key between visible ones has weight +0 but its value is multiplied by it, as published, so a NaN value there gives
+/// NaN. A query without any visible key (left padding) weighs all keys of the call equally, later ones included, as
+/// published; its result depends on where the chunk ends and means nothing.</para>
 /// <para>Source: inclusionAI/Ling-V2@af8837e models/modeling_bailing_moe_v2.py, BailingMoeV2Attention.forward (eager).</para>
 /// </remarks>
 public static partial class CausalAttention
