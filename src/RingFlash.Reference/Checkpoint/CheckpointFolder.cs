@@ -151,7 +151,7 @@ public sealed class CheckpointFolder : IWeightSource
             {
                 throw new InvalidInputException(
                     index.Source,
-                    $"$.weight_map[\"{name}\"]",
+                    $"$.weight_map[\"{SafetensorsHeader.Shown(name)}\"]",
                     $"names shard {shardName}, which lacks this tensor");
             }
 
@@ -163,14 +163,15 @@ public sealed class CheckpointFolder : IWeightSource
         {
             foreach (TensorInfo tensor in shard.Tensors)
             {
+                string shown = SafetensorsHeader.Shown(tensor.Name);
                 totalSize += tensor.ElementCount * tensor.ElementType.ByteCount();
                 if (!index.ShardOfTensor.TryGetValue(tensor.Name, out string? listed))
                 {
-                    Warn($"{shardName}: tensor \"{tensor.Name}\" is not in the index and is not used");
+                    Warn($"{shardName}: tensor \"{shown}\" is not in the index and is not used");
                 }
                 else if (listed != shardName)
                 {
-                    Warn($"{shardName}: tensor \"{tensor.Name}\" is not used, the index takes it from {listed}");
+                    Warn($"{shardName}: tensor \"{shown}\" is not used, the index takes it from {listed}");
                 }
             }
         }

@@ -48,7 +48,7 @@ public sealed record SafetensorsContent(TensorInfo Tensor, Action<Stream> WriteT
     public static SafetensorsContent FromBytes(TensorInfo tensor, ReadOnlyMemory<byte> bytes) =>
         new(tensor, stream => stream.Write(bytes.Span));
 
-    /// <summary>A tensor of another source, streamed through a small buffer, so that a checkpoint of any size fits.</summary>
+    /// <summary>A tensor of another source, streamed through a small buffer: any size fits in memory.</summary>
     /// <param name="source">The source; must live until the file is written.</param>
     /// <param name="tensor">A tensor of the source.</param>
     /// <param name="elementType">Float32, or BFloat16 (nearest, ties to even; exact for synthetic weights).</param>

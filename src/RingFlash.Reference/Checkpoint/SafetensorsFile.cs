@@ -64,20 +64,14 @@ public sealed partial class SafetensorsFile : IWeightSource
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         RequireLittleEndian(BitConverter.IsLittleEndian, path);
-        SafeFileHandle? handle = null;
+        SafeFileHandle handle = OpenHandle(path);
         try
         {
-            handle = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
             return new SafetensorsFile(handle, path);
         }
         catch (Exception exception)
         {
-            handle?.Dispose();
-            if (exception is FileNotFoundException or DirectoryNotFoundException)
-            {
-                throw new EnvironmentException(path, "no such file", exception);
-            }
-
+            handle.Dispose();
             if (exception is IOException or UnauthorizedAccessException or NotSupportedException)
             {
                 throw new EnvironmentException(path, $"cannot be read as a file: {exception.Message}", exception);
@@ -100,13 +94,9 @@ public sealed partial class SafetensorsFile : IWeightSource
     /// <exception cref="EnvironmentException">It is gone.</exception>
     public void EnsureUnchanged()
     {
-        FileInfo now = new(path);
-        if (!now.Exists)
-        {
-            throw new EnvironmentException(path, "the file was removed after it was opened");
-        }
-
-        if (DescribeChange(now.Length, now.LastWriteTimeUtc) is string change)
+        // Opened again and not asked by name: by name, a link of the Hugging Face cache tells its own size and time.
+        using SafeFileHandle now = OpenHandle(path);
+        if (DescribeChange(RandomAccess.GetLength(now), File.GetLastWriteTimeUtc(now)) is string change)
         {
             throw new InvalidInputException(path, string.Empty, change);
         }
@@ -123,6 +113,22 @@ public sealed partial class SafetensorsFile : IWeightSource
         if (!isLittleEndian)
         {
             throw new EnvironmentException(path, "data is little-endian, this machine is big-endian: unsupported");
+        }
+    }
+
+    private static SafeFileHandle OpenHandle(string path)
+    {
+        try
+        {
+            return File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
+        }
+        catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new EnvironmentException(path, "no such file", exception);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new EnvironmentException(path, $"cannot be opened as a file: {exception.Message}", exception);
         }
     }
 

@@ -84,6 +84,11 @@ internal sealed partial class SafetensorsHeader
         return result;
     }
 
+    /// <summary>Shortens a name: messages are cut at 600 characters, and the rule must stay in.</summary>
+    /// <param name="name">A name from the file.</param>
+    /// <returns>At most its first 120 characters.</returns>
+    internal static string Shown(string name) => name.Length <= 120 ? name : name[..120] + "…";
+
     private ReadOnlySpan<byte> CheckText(ReadOnlySpan<byte> header)
     {
         if (header.Length < 2)
@@ -253,9 +258,6 @@ internal sealed partial class SafetensorsHeader
 
     private InvalidInputException Tensor(string name, long position, string rule) =>
         new(source, $"byte {LengthPrefix + position}: tensor \"{Shown(name)}\"", rule);
-
-    // A message is cut at 600 characters; a name of 4 KiB must not push the rule out of it.
-    private static string Shown(string name) => name.Length <= 120 ? name : name[..120] + "…";
 
     /// <summary>A tensor and its bytes, counted from the end of the header.</summary>
     /// <param name="Tensor">Name, type and shape.</param>

@@ -103,7 +103,7 @@ internal sealed class ShardIndex
 
         foreach (JsonProperty property in map.EnumerateObject())
         {
-            string place = $"$.weight_map[\"{property.Name}\"]";
+            string place = $"$.weight_map[\"{SafetensorsHeader.Shown(property.Name)}\"]";
             if (property.Value.ValueKind != JsonValueKind.String)
             {
                 throw new InvalidInputException(
@@ -118,7 +118,8 @@ internal sealed class ShardIndex
                 throw new InvalidInputException(
                     Source,
                     place,
-                    $"shard name \"{shard}\" must be a plain file name; it would lead outside the folder");
+                    $"shard name \"{SafetensorsHeader.Shown(shard)}\" must be a plain file name; "
+                    + "it would lead outside the folder");
             }
 
             ShardOfTensor.Add(property.Name, shard);

@@ -20,31 +20,11 @@ public sealed partial class SyntheticSource
         Entry entry = Require(tensor);
         ArgumentOutOfRangeException.ThrowIfNegative(firstElement);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(firstElement, entry.ElementCount - destination.Length);
-        unchecked
+        int vectorised = destination.Length / (2 * SinglesPerVector) * (2 * SinglesPerVector);
+        FillRun(destination[..vectorised], State(entry, firstElement), entry.Offset, entry.Scale);
+        for (int index = vectorised; index < destination.Length; index++)
         {
-            Values values = new(entry);
-            Vector512<ulong> even0 = States(entry.SequenceBase, firstElement, 2);
-            Vector512<ulong> odd0 = even0 + Vector512.Create(Golden);
-            Vector512<ulong> half = Vector512.Create(SinglesPerVector * Golden);
-            Vector512<ulong> even1 = even0 + half;
-            Vector512<ulong> odd1 = odd0 + half;
-            Vector512<ulong> step = half + half;
-            ref float target = ref MemoryMarshal.GetReference(destination);
-            int index = 0;
-            for (; index <= destination.Length - (2 * SinglesPerVector); index += 2 * SinglesPerVector)
-            {
-                values.Make(even0, odd0).StoreUnsafe(ref target, (nuint)index);
-                values.Make(even1, odd1).StoreUnsafe(ref target, (nuint)(index + SinglesPerVector));
-                even0 += step;
-                odd0 += step;
-                even1 += step;
-                odd1 += step;
-            }
-
-            for (; index < destination.Length; index++)
-            {
-                destination[index] = Element(entry.SequenceBase, firstElement + index, entry.Offset, entry.Scale);
-            }
+            destination[index] = Element(entry.SequenceBase, firstElement + index, entry.Offset, entry.Scale);
         }
     }
 
@@ -53,43 +33,80 @@ public sealed partial class SyntheticSource
     {
         Entry entry = Require(tensor);
         PanelArguments.Check(entry.Tensor, firstRow, firstColumn, columnCount, panel.Length);
-        unchecked
-        {
-            // Lanes are rows: 0, 2, … 14 and 1, 3, … 15 make the first sixteen, 16 … 31 the second.
-            long columns = entry.Tensor.Shape[1];
-            Values values = new(entry);
-            Vector512<ulong> rowStep = Vector512.Create((ulong)columns * Golden);
-            Vector512<ulong> half = Vector512.Create(SinglesPerVector * (ulong)columns * Golden);
-            Vector512<ulong> even0 = States(entry.SequenceBase, (firstRow * columns) + firstColumn, 2 * columns);
-            Vector512<ulong> odd0 = even0 + rowStep;
-            Vector512<ulong> even1 = even0 + half;
-            Vector512<ulong> odd1 = odd0 + half;
-            Vector512<ulong> step = Vector512.Create(Golden);
+        long columns = entry.Tensor.Shape[1];
+        int rows = (int)Math.Clamp(entry.Tensor.Shape[0] - firstRow, 0, PanelArguments.Lanes);
+        ulong state = State(entry, (firstRow * columns) + firstColumn);
+        ulong rowStep = unchecked((ulong)columns * Golden);
+        FillPanel(panel[..(columnCount * PanelArguments.Lanes)], state, rowStep, rows, entry.Offset, entry.Scale);
+    }
 
-            // Rows beyond the matrix are computed like any other and then cleared: cheaper than a branch.
-            int rowCount = (int)Math.Clamp(entry.Tensor.Shape[0] - firstRow, 0, PanelArguments.Lanes);
-            Vector512<int> rows = Vector512.Create(rowCount);
-            Vector512<float> keep0 = Vector512.LessThan(Vector512<int>.Indices, rows).AsSingle();
-            Vector512<float> keep1 =
-                Vector512.LessThan(Vector512<int>.Indices + Vector512.Create(SinglesPerVector), rows).AsSingle();
-            ref float target = ref MemoryMarshal.GetReference(panel);
-            nuint end = (nuint)columnCount * PanelArguments.Lanes;
-            for (nuint index = 0; index < end; index += PanelArguments.Lanes)
-            {
-                (values.Make(even0, odd0) & keep0).StoreUnsafe(ref target, index);
-                (values.Make(even1, odd1) & keep1).StoreUnsafe(ref target, index + SinglesPerVector);
-                even0 += step;
-                odd0 += step;
-                even1 += step;
-                odd1 += step;
-            }
+    // The loops have methods of their own that call nothing: only then does the compiler keep the states in registers.
+    // In the callers they lived on the stack, across cache lines, and ReadPanel was five times slower.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void FillRun(Span<float> destination, ulong state, float offset, float scale)
+    {
+        Values values = new(offset, scale);
+        Vector512<ulong> even0 = States(state, unchecked(2 * Golden));
+        Vector512<ulong> odd0 = even0 + Vector512.Create(Golden);
+        Vector512<ulong> half = Vector512.Create(unchecked(SinglesPerVector * Golden));
+        Vector512<ulong> even1 = even0 + half;
+        Vector512<ulong> odd1 = odd0 + half;
+        Vector512<ulong> step = half + half;
+        ref float target = ref MemoryMarshal.GetReference(destination);
+        nuint end = (nuint)destination.Length;
+        for (nuint index = 0; index < end; index += 2 * SinglesPerVector)
+        {
+            values.Make(even0, odd0).StoreUnsafe(ref target, index);
+            values.Make(even1, odd1).StoreUnsafe(ref target, index + SinglesPerVector);
+            even0 += step;
+            odd0 += step;
+            even1 += step;
+            odd1 += step;
         }
     }
 
-    // States of elements first, first + stride, … first + 7·stride, before mixing.
-    private static Vector512<ulong> States(ulong sequenceBase, long first, long stride) =>
-        unchecked(Vector512.Create(sequenceBase + (((ulong)first + 1) * Golden))
-            + (Vector512<ulong>.Indices * Vector512.Create((ulong)stride * Golden)));
+    // Lanes are rows: 0, 2, … 14 and 1, 3, … 15 make the first sixteen, 16 … 31 the second.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void FillPanel(
+        Span<float> panel,
+        ulong state,
+        ulong rowStep,
+        int rows,
+        float offset,
+        float scale)
+    {
+        Values values = new(offset, scale);
+        Vector512<ulong> even0 = States(state, unchecked(2 * rowStep));
+        Vector512<ulong> odd0 = even0 + Vector512.Create(rowStep);
+        Vector512<ulong> half = Vector512.Create(unchecked(SinglesPerVector * rowStep));
+        Vector512<ulong> even1 = even0 + half;
+        Vector512<ulong> odd1 = odd0 + half;
+        Vector512<ulong> step = Vector512.Create(Golden);
+
+        // Rows beyond the matrix are computed like any other and then cleared: cheaper than a branch.
+        Vector512<int> lanes = Vector512<int>.Indices;
+        Vector512<int> rowCount = Vector512.Create(rows);
+        Vector512<float> keep0 = Vector512.LessThan(lanes, rowCount).AsSingle();
+        Vector512<float> keep1 = Vector512.LessThan(lanes + Vector512.Create(SinglesPerVector), rowCount).AsSingle();
+        ref float target = ref MemoryMarshal.GetReference(panel);
+        nuint end = (nuint)panel.Length;
+        for (nuint index = 0; index < end; index += 2 * SinglesPerVector)
+        {
+            (values.Make(even0, odd0) & keep0).StoreUnsafe(ref target, index);
+            (values.Make(even1, odd1) & keep1).StoreUnsafe(ref target, index + SinglesPerVector);
+            even0 += step;
+            odd0 += step;
+            even1 += step;
+            odd1 += step;
+        }
+    }
+
+    private static ulong State(Entry entry, long index) =>
+        unchecked(entry.SequenceBase + (((ulong)index + 1) * Golden));
+
+    // Eight states, before mixing: first, first + step, … first + 7·step.
+    private static Vector512<ulong> States(ulong first, ulong step) =>
+        Vector512.Create(first) + (Vector512<ulong>.Indices * Vector512.Create(step));
 
     /// <summary>Turns states into weights; holds the constants so that they stay in registers.</summary>
     private readonly struct Values
@@ -97,13 +114,13 @@ public sealed partial class SyntheticSource
         private readonly Vector512<float> offset;
         private readonly Vector512<float> scale;
 
-        public Values(Entry entry)
+        public Values(float offset, float scale)
         {
-            offset = Vector512.Create(entry.Offset);
+            this.offset = Vector512.Create(offset);
 
             // v = (2·bits − 2²⁴) / 2²⁴ = (bits − 2²³) · 2⁻²³. The power of two moves into the scale: multiplying by it
             // is exact, so the rounding of v · scale is the same.
-            scale = Vector512.Create(entry.Scale * (1f / (1 << 23)));
+            this.scale = Vector512.Create(scale * (1f / (1 << 23)));
         }
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]

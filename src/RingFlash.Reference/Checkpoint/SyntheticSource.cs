@@ -17,7 +17,8 @@ namespace RingFlash.Reference.Checkpoint;
 /// <para>Types: every value is a bfloat16 number held as float32, whatever element type the tensor reports.</para>
 /// <para><see cref="Element"/> is the definition in plain code; <see cref="Read"/> and <see cref="ReadPanel"/> give its
 /// bits with vectors, on every instruction set.</para>
-/// <para>Source: golden/README.md of this repository; SplitMix64 after Steele, Lea and Flood, OOPSLA 2014.</para>
+/// <para>Source: golden format ringflash-golden/1, "Synthetic weights"; SplitMix64 is that of Steele, Lea and Flood,
+/// "Fast splittable pseudorandom number generators", OOPSLA 2014; FNV-1a that of Fowler, Noll and Vo.</para>
 /// </remarks>
 public sealed partial class SyntheticSource : IWeightSource
 {

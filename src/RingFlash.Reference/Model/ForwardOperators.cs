@@ -1,4 +1,5 @@
 using System;
+using System.Numerics;
 using RingFlash.Reference.Checkpoint;
 using RingFlash.Reference.Numerics;
 using RingFlash.Reference.Operators;
@@ -11,7 +12,7 @@ namespace RingFlash.Reference.Model;
 /// </summary>
 /// <typeparam name="T">What activations are held in: float, or double for the oracle.</typeparam>
 public abstract class ForwardOperators<T>
-    where T : unmanaged
+    where T : unmanaged, INumber<T>
 {
     /// <summary>The word for the engine in reports.</summary>
     public abstract string EngineName { get; }
@@ -158,6 +159,20 @@ public abstract class ForwardOperators<T>
     /// <param name="targets">[batch · tokens].</param>
     /// <returns>[1], nats.</returns>
     public abstract HostTensor<T> CrossEntropy(HostTensor<T> logits, long[] targets);
+
+    /// <summary>The loss that is trained on: main + factor · multiToken, the product rounded first.</summary>
+    /// <param name="main">[1].</param>
+    /// <param name="multiToken">[1].</param>
+    /// <param name="factor">mtp_loss_scaling_factor.</param>
+    /// <returns>[1].</returns>
+    public virtual HostTensor<T> TotalLoss(HostTensor<T> main, HostTensor<T> multiToken, double factor)
+    {
+        ArgumentNullException.ThrowIfNull(main);
+        ArgumentNullException.ThrowIfNull(multiToken);
+        HostTensor<T> total = new(1);
+        total.Values[0] = main.Values[0] + (T.CreateChecked(factor) * multiToken.Values[0]);
+        return total;
+    }
 }
 
 /// <summary>The router's choice for every token of a layer.</summary>

@@ -209,21 +209,20 @@ public sealed class RingFlashModel<T>
     {
         HostTensor<T> main = operators.CrossEntropy(logits, CrossEntropy.MainTargets(input.Labels, input.Tokens));
         trace?.Tap("lm_loss", main);
-        double mainLoss = double.CreateChecked(main.Values[0]);
-        double? multiTokenLoss = null;
-        HostTensor<T> total = new(1);
-        total.Values[0] = main.Values[0];
+        HostTensor<T> total = main;
+        HostTensor<T>? multiToken = null;
         if (multiTokenLogits is not null)
         {
-            HostTensor<T> multiToken =
-                operators.CrossEntropy(multiTokenLogits, CrossEntropy.MultiTokenTargets(input.Labels, input.Tokens));
+            multiToken = operators.CrossEntropy(multiTokenLogits, CrossEntropy.MultiTokenTargets(input.Labels, input.Tokens));
             trace?.Tap("mtp.0.loss", multiToken);
-            multiTokenLoss = double.CreateChecked(multiToken.Values[0]);
-            total.Values[0] += T.CreateChecked(configuration.MtpLossScalingFactor) * multiToken.Values[0];
+            total = operators.TotalLoss(main, multiToken, configuration.MtpLossScalingFactor);
         }
 
         trace?.Tap("loss", total);
-        return new ForwardLosses(double.CreateChecked(total.Values[0]), mainLoss, multiTokenLoss);
+        return new ForwardLosses(
+            double.CreateChecked(total.Values[0]),
+            double.CreateChecked(main.Values[0]),
+            multiToken is null ? null : double.CreateChecked(multiToken.Values[0]));
     }
 
     private Pass Begin(ForwardInput input, KeyValueCache<T>? cache, ForwardTrace<T>? trace)

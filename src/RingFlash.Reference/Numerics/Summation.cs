@@ -8,11 +8,13 @@ namespace RingFlash.Reference.Numerics;
 /// this page defines it, and they are tested against it.
 /// </summary>
 /// <remarks>
-/// <para>Products (<see cref="Dot"/>): consecutive blocks of <see cref="BlockLength"/>; inside a block one chain of fused
-/// multiply-adds in ascending k from +0; the block sums are added in ascending order to a total that starts at +0.</para>
-/// <para>Vectors (<see cref="Sum"/>, <see cref="SumOfSquares"/>): <see cref="StripeCount"/> stripes, stripe s adding the
-/// elements i ≡ s (mod 32) in ascending order from +0; then a halving tree: s += s + 16, + 8, + 4, + 2, + 1.</para>
-/// <para>Types: float32 throughout; <see cref="DotExact"/> and <see cref="DotGauge"/> are float64, for measuring.</para>
+/// <para>Products (<see cref="Dot"/>): consecutive blocks of <see cref="BlockLength"/>; inside a block one chain of
+/// fused multiply-adds in ascending k from +0; the block sums are added in ascending order to a total that starts at
+/// +0.</para>
+/// <para>Vectors (<see cref="Sum"/>, <see cref="SumOfSquares"/>): <see cref="StripeCount"/> stripes, stripe s adding
+/// the elements i ≡ s (mod 32) in ascending order from +0; then a halving tree: s += s + 16, + 8, + 4, + 2, + 1.</para>
+/// <para>Types: float32 throughout; <see cref="DotExact"/> and <see cref="DotGauge"/> are float64, for
+/// measuring.</para>
 /// <para>Bound: proved, barring overflow and underflow: |Dot − Σab| ≤ γ_d · Σ|ab|, d = min(n, 128) + ⌈n/128⌉;
 /// |Sum − Σx| ≤ γ_d · Σ|x|, d = ⌈n/32⌉ + 5; the same d for squares (each term is rounded once per operation that it
 /// passes through). γ_d = d·u / (1 − d·u), u = 2^-24.</para>
@@ -84,7 +86,8 @@ public static class Summation
 
     /// <summary>
     /// As <see cref="Sum"/>, bit for bit. Lanes: stripes 0–15 and 16–31 in two registers. Remainder: zero-filled. A
-    /// stripe starts at +0 and +0 + x is never −0, so it never holds −0, and adding +0 to anything else changes nothing.
+    /// stripe starts at +0 and +0 + x is never −0, so it never holds −0, and adding +0 to anything else changes
+    /// nothing.
     /// </summary>
     /// <param name="values">[i], float32, read.</param>
     /// <returns>The sum.</returns>
@@ -112,8 +115,8 @@ public static class Summation
     }
 
     /// <summary>
-    /// As <see cref="SumOfSquares"/>, bit for bit. Lanes as <see cref="SumVectorised"/>. Remainder: zero-filled; a stripe
-    /// is +0, positive or NaN, and fma(+0, +0, s) = +0 + s = s for those.
+    /// As <see cref="SumOfSquares"/>, bit for bit. Lanes as <see cref="SumVectorised"/>. Remainder: zero-filled; a
+    /// stripe is +0, positive or NaN, and fma(+0, +0, s) = +0 + s = s for those.
     /// </summary>
     /// <param name="values">[i], float32, read.</param>
     /// <returns>The sum.</returns>
@@ -145,7 +148,8 @@ public static class Summation
     }
 
     /// <summary>
-    /// The halving tree over the stripes of a caller that fills them itself: stripe s + 16 onto s, then + 8, + 4, + 2, + 1.
+    /// The halving tree over the stripes of a caller that fills them itself: stripe s + 16 onto s, then + 8, + 4, + 2,
+    /// + 1.
     /// </summary>
     /// <param name="stripes">[32], float32, overwritten.</param>
     /// <returns>The sum.</returns>
@@ -163,7 +167,9 @@ public static class Summation
         return stripes[0];
     }
 
-    /// <summary>The same tree over two registers; each step adds the upper half of the lanes onto the lower half.</summary>
+    /// <summary>
+    /// The same tree over two registers; each step adds the upper half of the lanes onto the lower half.
+    /// </summary>
     /// <param name="lower">Stripes 0–15.</param>
     /// <param name="upper">Stripes 16–31.</param>
     /// <returns>The sum.</returns>
@@ -176,7 +182,9 @@ public static class Summation
         return two.GetElement(0) + two.GetElement(1);
     }
 
-    /// <summary>Σ a[k]·b[k] in float64: products of float32 are exact there, the sum errs by at most n · 2^-53 · gauge.</summary>
+    /// <summary>
+    /// Σ a[k]·b[k] in float64: products of float32 are exact there, the sum errs by at most n · 2^-53 · gauge.
+    /// </summary>
     /// <param name="a">[k], float32, read.</param>
     /// <param name="b">[k], float32, read; as long as <paramref name="a"/>.</param>
     /// <returns>The sum.</returns>

@@ -2,7 +2,9 @@ using System;
 
 namespace RingFlash.Reference.Numerics;
 
-/// <summary>How far apart two floats are, in units in the last place. For tests and comparisons, not for kernels.</summary>
+/// <summary>
+/// How far apart two floats are, in units in the last place. For tests and comparisons, not for kernels.
+/// </summary>
 /// <remarks>
 /// <para>Maths: the numbers of a format, put in order, are numbered with ±0 as number 0; the distance is the difference
 /// of the two numbers. Infinity is the neighbour of the largest number.</para>
@@ -14,7 +16,9 @@ public static class UlpDistance
     private const int SmallestExponent = -126;
     private const int LargestExponent = 127;
 
-    /// <summary>2^128: what infinity stands for when a float32 result is measured, the next number after the largest.</summary>
+    /// <summary>
+    /// 2^128: what infinity stands for when a float32 result is measured, the next number after the largest.
+    /// </summary>
     private const double Overflow = 340282366920938463463374607431768211456.0;
 
     /// <summary>The distance of two float32 numbers.</summary>

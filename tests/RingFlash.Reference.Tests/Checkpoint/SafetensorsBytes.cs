@@ -6,7 +6,7 @@ using System.Text;
 
 namespace RingFlash.Reference.Tests.Checkpoint;
 
-/// <summary>Builds safetensors files byte by byte, without the product's writer, so that they can be wrong on purpose.</summary>
+/// <summary>Builds safetensors files without the product's writer, so that they can be wrong on purpose.</summary>
 internal static class SafetensorsBytes
 {
     /// <summary>Length prefix, header as given, and zero bytes of data.</summary>

@@ -7,7 +7,6 @@ using RingFlash.Reference.Checkpoint;
 using RingFlash.Reference.Configuration;
 using RingFlash.Reference.Model;
 using RingFlash.Reference.Numerics;
-using RingFlash.Reference.Operators;
 using Xunit;
 
 namespace RingFlash.Reference.Tests.Model;
@@ -257,7 +256,7 @@ public sealed class Semantics : IDisposable
         new RingFlashModel<float>(configuration, weights, operators).Forward(input, null, forcer);
 
         // Expert 4 alone, with weight 1: what the routed block gives is that expert's own output.
-        ExpertWeights expert = weights.Layer(0).Experts!.Expert(4);
+        Reference.Operators.ExpertWeights expert = weights.Layer(0).Experts!.Expert(4);
         HostTensor<float> x = forcer.Input!;
         HostTensor<float> activated = operators.SwiGlu(
             operators.LinearProjection(x, expert.Gate, []), operators.LinearProjection(x, expert.Up, []));

@@ -87,7 +87,9 @@ public sealed class BFloat16Tests
         Assert.True(pattern > uint.MaxValue, "the strided patterns did not reach the negative NaNs");
     }
 
-    /// <summary>Each finite code of both signs, the midpoint to the next one away from 0, and float32 neighbours.</summary>
+    /// <summary>
+    /// Each finite code of both signs, the midpoint to the next one away from 0, and float32 neighbours.
+    /// </summary>
     private static IEnumerable<uint> MidpointsAndNeighbours()
     {
         for (uint code = 0; code < 0x7F80; code++)
@@ -100,7 +102,9 @@ public sealed class BFloat16Tests
         }
     }
 
-    /// <summary>The definition: the multiple of the local spacing that is nearest, in float64, where it is exact.</summary>
+    /// <summary>
+    /// The definition: the multiple of the local spacing that is nearest, in float64, where it is exact.
+    /// </summary>
     private static float NearestEven(float value)
     {
         int exponent = value == 0f ? -126 : Math.Max(-126, Math.ILogB(value));

@@ -21,6 +21,7 @@ internal sealed class FunctionSweep
 
     private const ulong PatternCount = 1UL << 32;
     private const double Tolerance = 1.0;
+    private const double SmallestNormal = 1.1754943508222875E-38;
     private const int MaxReported = 5;
 
     private readonly Func<float, float> scalar;
@@ -28,9 +29,10 @@ internal sealed class FunctionSweep
     private readonly Func<double, double> exact;
     private readonly List<string> failures = [];
     private readonly Lock gate = new();
-    private double worst;
-    private float worstArgument;
+    private Worst normal;
+    private Worst subnormal;
     private long tested;
+    private ulong resultChecksum;
 
     public FunctionSweep(
         Func<float, float> scalar, Func<Vector512<float>, Vector512<float>> vector, Func<double, double> exact)
@@ -41,11 +43,16 @@ internal sealed class FunctionSweep
     }
 
     /// <summary>About a million patterns on this thread.</summary>
-    public void RunStrided()
+    /// <param name="checksum">
+    /// Of the bits of all results. No statement about right or wrong: it says that this machine, with the instruction
+    /// sets it uses, has the same bits as every other. A deliberate change of a function brings a new one.
+    /// </param>
+    public void RunStrided(ulong checksum)
     {
         RunRange(0, PatternCount, Stride);
         Assert.True(tested > (long)(PatternCount / Stride), $"only {tested} patterns were tested");
         Report();
+        Assert.Equal($"{checksum:X16}", $"{resultChecksum:X16}");
     }
 
     /// <summary>Every pattern, on two threads.</summary>
@@ -61,18 +68,17 @@ internal sealed class FunctionSweep
 
     private void Report()
     {
-        string summary = string.Create(
-            CultureInfo.InvariantCulture,
-            $"{tested} patterns, largest error {worst:F4} ulp at {worstArgument:R} (0x{BitConverter.SingleToUInt32Bits(worstArgument):X8})");
+        string summary = $"{tested} patterns; normal results: {normal}; subnormal results: {subnormal}";
         TestContext.Current.TestOutputHelper!.WriteLine(summary);
         Assert.True(failures.Count == 0, summary + "\n" + string.Join("\n", failures));
     }
 
     private void RunRange(ulong first, ulong end, uint stride)
     {
-        double localWorst = 0.0;
-        float localWorstArgument = 0f;
+        Worst localNormal = default;
+        Worst localSubnormal = default;
         long localTested = 0;
+        ulong localChecksum = 14695981039346656037; // FNV-1a over words
         Span<float> arguments = stackalloc float[16];
         for (ulong start = first; start < end; start += 16UL * stride)
         {
@@ -87,12 +93,17 @@ internal sealed class FunctionSweep
                 float argument = arguments[lane];
                 float result = scalar(argument);
                 float other = results.GetElement(lane);
-                double error = UlpDistance.UlpError(result, exact(argument));
+                double truth = exact(argument);
+                double error = UlpDistance.UlpError(result, truth);
                 localTested++;
-                if (error > localWorst)
+                localChecksum = (localChecksum ^ BitConverter.SingleToUInt32Bits(result)) * 1099511628211;
+                if (Math.Abs(truth) < SmallestNormal)
                 {
-                    localWorst = error;
-                    localWorstArgument = argument;
+                    localSubnormal.Add(error, argument);
+                }
+                else
+                {
+                    localNormal.Add(error, argument);
                 }
 
                 bool sameBits = BitConverter.SingleToUInt32Bits(result) == BitConverter.SingleToUInt32Bits(other);
@@ -106,11 +117,9 @@ internal sealed class FunctionSweep
         lock (gate)
         {
             tested += localTested;
-            if (localWorst > worst)
-            {
-                worst = localWorst;
-                worstArgument = localWorstArgument;
-            }
+            resultChecksum = localChecksum; // meaningful for a single thread only
+            normal.Add(localNormal.Error, localNormal.Argument);
+            subnormal.Add(localSubnormal.Error, localSubnormal.Argument);
         }
     }
 
@@ -122,8 +131,30 @@ internal sealed class FunctionSweep
             {
                 failures.Add(string.Create(
                     CultureInfo.InvariantCulture,
-                    $"x = {argument:R} (0x{BitConverter.SingleToUInt32Bits(argument):X8}): scalar {result:R}, vector {other:R}, oracle {exact(argument):R}, error {error:F3} ulp"));
+                    $"x = {argument:R} (0x{BitConverter.SingleToUInt32Bits(argument):X8}): scalar {result:R}, ")
+                    + string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"vector {other:R}, oracle {exact(argument):R}, error {error:F3} ulp"));
             }
         }
+    }
+
+    /// <summary>The largest error so far and where it was.</summary>
+    private struct Worst
+    {
+        public double Error;
+        public float Argument;
+
+        public void Add(double error, float argument)
+        {
+            if (error > Error)
+            {
+                (Error, Argument) = (error, argument);
+            }
+        }
+
+        public override readonly string ToString() => string.Create(
+            CultureInfo.InvariantCulture,
+            $"{Error:F4} ulp at {Argument:R} (0x{BitConverter.SingleToUInt32Bits(Argument):X8})");
     }
 }

@@ -10,9 +10,13 @@ public sealed class LogarithmTests
     private static FunctionSweep Sweep => new(Logarithm.Log, Logarithm.Log, Exact);
 
     [Fact]
-    public void StridedPatternsAreWithinOneUlpAndBothFormsAgree() => Sweep.RunStrided();
+    public void StridedPatternsAreWithinOneUlpAndBothFormsAgree() =>
+        Sweep.RunStrided(checksum: 0x13860806041D0C62);
 
-    // dotnet test -c Release --filter "FullyQualifiedName~LogarithmTests" --logger "console;verbosity=detailed" -- xUnit.Explicit=only
+    // About 90 s on two cores; not in the ordinary run. From the root:
+    // dotnet test -c Release --filter FullyQualifiedName~LogarithmTests --logger "console;verbosity=detailed" -- \
+    //     xUnit.Explicit=only
+    // or, for all four functions, --filter Category=Exhaustive.
     [Fact(Explicit = true)]
     [Trait("Category", "Exhaustive")]
     public void EveryPatternIsWithinOneUlpAndBothFormsAgree() => Sweep.RunExhaustive();
@@ -26,11 +30,14 @@ public sealed class LogarithmTests
     [InlineData(float.PositiveInfinity, float.PositiveInfinity)]
     public void SpecialValuesAreExact(float argument, float expected) =>
         Assert.Equal(
-            BitConverter.SingleToUInt32Bits(expected), BitConverter.SingleToUInt32Bits(Logarithm.Log(argument)));
+            BitConverter.SingleToUInt32Bits(expected),
+            BitConverter.SingleToUInt32Bits(Logarithm.Log(argument)));
 
     [Fact]
     public void NegativeZero() =>
-        Assert.Equal(BitConverter.SingleToUInt32Bits(float.NegativeInfinity), BitConverter.SingleToUInt32Bits(Logarithm.Log(-0f)));
+        Assert.Equal(
+            BitConverter.SingleToUInt32Bits(float.NegativeInfinity),
+            BitConverter.SingleToUInt32Bits(Logarithm.Log(-0f)));
 
     [Theory]
     [InlineData(0x7F800001u)]

@@ -15,13 +15,14 @@ namespace RingFlash.Reference.Operators;
 /// the whole, and a left padded sequence those of itself unpadded (the denominator's halving tree pairs stripes at
 /// cyclic distances, so moving every key by the same number of stripes does not change it).</para>
 /// <para>Rounding points: q·k; the quotient by √headDim (a division, not a multiplication by 1/√headDim); p; context.</para>
-/// <para>Bound: with A = max_j Σ_d|q·k|/√headDim a score is within (headDim + 2)·u·A, which is relative in p
-/// (<see cref="Softmax"/>), and p·v adds (128 + ⌈keys/128⌉)·u: |context − Exact| ≤ (2·(headDim + 2)·A + 2·⌈keys/32⌉ + 148 +
-/// ⌈keys/128⌉)·u·Σ p·|v|, to first order.</para>
-/// <para>Special: later keys are never read, and keys before the first visible one have no effect, even if NaN. A masked
-/// key between visible ones has weight +0 but its value is multiplied by it, as published, so a NaN value there gives
-/// NaN. A query without any visible key (left padding) weighs all keys of the call equally, later ones included, as
-/// published; its result depends on where the chunk ends and means nothing.</para>
+/// <para>Bound: with A = max_j Σ_d|q·k|/√headDim a score is within (headDim + 2)·u·A (headDim fused steps, the quotient,
+/// the rounded √headDim); twice that is relative in p, once for e[j] and once for the denominator. Softmax itself adds
+/// (2·2·A + ⌈keys/32⌉ + 10)·u, as no two scores are more than 2·A apart, and p·v adds (128 + ⌈keys/128⌉)·u:
+/// |context − Exact| ≤ (2·(headDim + 4)·A + ⌈keys/32⌉ + ⌈keys/128⌉ + 138)·u·Σ p·|v|, to first order.</para>
+/// <para>Special: later keys are never read, nor are values before the first visible key. A masked key between visible
+/// ones has weight +0 but its value is multiplied by it, as published, so a NaN value there gives NaN. A query without any
+/// visible key (left padding) weighs all keys of the call equally, later ones included, as published; its result depends
+/// on where the chunk ends and means nothing.</para>
 /// <para>Source: inclusionAI/Ling-V2@af8837e models/modeling_bailing_moe_v2.py, BailingMoeV2Attention.forward (eager).</para>
 /// </remarks>
 public static partial class CausalAttention
@@ -142,11 +143,11 @@ public static partial class CausalAttention
         ReadOnlySpan<byte> prefix = all[..(shape.PastTokens + i + 1)];
 
         // Nothing visible in the causal prefix: the published softmax runs over all keys, each equally masked.
-        return prefix.Contains((byte)1) ? prefix : Invisible(shape.KeyTokens);
+        return prefix.ContainsAnyExcept((byte)0) ? prefix : Invisible(shape.KeyTokens);
     }
 
     /// <summary>Where the blocks of p·v begin: after the left padding; at 0 for a query that sees nothing.</summary>
-    private static int FirstKey(ReadOnlySpan<byte> rowVisible) => Math.Max(0, rowVisible.IndexOf((byte)1));
+    private static int FirstKey(ReadOnlySpan<byte> rowVisible) => Math.Max(0, rowVisible.IndexOfAnyExcept((byte)0));
 
     private static byte[] Invisible(int count) => new byte[count];
 

@@ -22,7 +22,7 @@ namespace RingFlash.Reference.Operators;
 /// <para>Source: inclusionAI/Ling-V2@af8837e models/modeling_bailing_moe_v2.py, BailingMoeV2ForCausalLM.forward and
 /// roll_tensor; transformers ForCausalLMLoss (0114da07).</para>
 /// </remarks>
-public static class CrossEntropy
+public static partial class CrossEntropy
 {
     /// <summary>The label that does not count.</summary>
     public const long IgnoreIndex = -100;
@@ -88,25 +88,5 @@ public static class CrossEntropy
         ReadOnlySpan<float> values = System.Runtime.InteropServices.CollectionsMarshal.AsSpan(losses);
         float sum = engine == ExecutionEngine.Scalar ? Summation.Sum(values) : Summation.SumVectorised(values);
         return sum / losses.Count;
-    }
-
-    /// <summary>In float64.</summary>
-    /// <param name="logits">[positions, vocabulary], float64, read.</param>
-    /// <param name="targets">[positions], read.</param>
-    /// <returns>Nats.</returns>
-    public static double Exact(ReadOnlySpan<double> logits, ReadOnlySpan<long> targets)
-    {
-        int vocabulary = targets.IsEmpty ? 0 : logits.Length / targets.Length, count = 0;
-        double sum = 0;
-        for (int position = 0; position < targets.Length; position++)
-        {
-            if (targets[position] != IgnoreIndex)
-            {
-                sum -= TokenLogProbability.Exact(logits.Slice(position * vocabulary, vocabulary), targets[position]);
-                count++;
-            }
-        }
-
-        return sum / count;
     }
 }

@@ -1,5 +1,4 @@
 using System;
-using System.Runtime.Intrinsics;
 using RingFlash.Reference.Numerics;
 
 namespace RingFlash.Reference.Operators;
@@ -14,7 +13,7 @@ namespace RingFlash.Reference.Operators;
 /// <para>Bound: a product and at most topK additions: |y − Exact| ≤ (topK + 1)·u·Σ|weight·output|.</para>
 /// <para>Source: inclusionAI/Ling-V2@af8837e models/modeling_bailing_moe_v2.py, BailingMoeV2SparseMoeBlock.moe_infer.</para>
 /// </remarks>
-public static class ExpertCombine
+public static partial class ExpertCombine
 {
     /// <summary>Combines on the chosen engine.</summary>
     /// <typeparam name="TPrecision">The precision policy.</typeparam>
@@ -67,53 +66,5 @@ public static class ExpertCombine
 
             y[h] = TPrecision.Round(sum);
         }
-    }
-
-    /// <summary>In float64, unrounded, for all tokens.</summary>
-    /// <param name="expertOutputs">[tokens, topK, hidden], float64, read.</param>
-    /// <param name="topKWeights">[tokens, topK], float64, read.</param>
-    /// <param name="topK">Slots per token.</param>
-    /// <param name="y">[tokens, hidden], float64, written.</param>
-    public static void Exact(
-        ReadOnlySpan<double> expertOutputs, ReadOnlySpan<double> topKWeights, int topK, Span<double> y)
-    {
-        int tokens = topKWeights.Length / topK, hidden = tokens == 0 ? 0 : y.Length / tokens;
-        for (int t = 0; t < tokens; t++)
-        {
-            for (int h = 0; h < hidden; h++)
-            {
-                double sum = 0;
-                for (int k = 0; k < topK; k++)
-                {
-                    sum += topKWeights[(t * topK) + k] * expertOutputs[(((t * topK) + k) * hidden) + h];
-                }
-
-                y[(t * hidden) + h] = sum;
-            }
-        }
-    }
-
-    /// <summary>Lanes: sixteen consecutive channels of one token; k ascends. Remainder: <see cref="Scalar"/>.</summary>
-    /// <typeparam name="TPrecision">The precision policy.</typeparam>
-    /// <param name="expertOutputs">[topK, hidden], float32, read.</param>
-    /// <param name="topKWeights">[topK], float32, read.</param>
-    /// <param name="y">[hidden], float32, written.</param>
-    public static void Vectorised<TPrecision>(
-        ReadOnlySpan<float> expertOutputs, ReadOnlySpan<float> topKWeights, Span<float> y)
-        where TPrecision : struct, IPrecision
-    {
-        int h = 0;
-        for (; h + 16 <= y.Length; h += 16)
-        {
-            Vector512<float> sum = Vector512<float>.Zero;
-            for (int k = 0; k < topKWeights.Length; k++)
-            {
-                sum += Vector512.Create(topKWeights[k]) * Vector512.Create(expertOutputs[((k * y.Length) + h)..]);
-            }
-
-            TPrecision.Round(sum).CopyTo(y[h..]);
-        }
-
-        Scalar<TPrecision>(expertOutputs, topKWeights, y, h);
     }
 }

@@ -28,9 +28,7 @@ public static partial class GroupLimitedTopK
 
         // A full sort instead of a search: written differently from the scalar code on purpose. Array.Sort is not stable,
         // so the index breaks ties.
-        Comparison<int> byScore = (left, right) => biased[left] != biased[right]
-            ? biased[right].CompareTo(biased[left])
-            : left.CompareTo(right);
+        Comparison<int> byScore = (left, right) => Descending(biased, left, right);
         Array.Sort(order, byScore);
         double[] groupScores = new double[shape.Groups];
         int[] seen = new int[shape.Groups];
@@ -49,9 +47,7 @@ public static partial class GroupLimitedTopK
             groups[g] = g;
         }
 
-        Array.Sort(groups, (left, right) => groupScores[left] != groupScores[right]
-            ? groupScores[right].CompareTo(groupScores[left])
-            : left.CompareTo(right));
+        Array.Sort(groups, (left, right) => Descending(groupScores, left, right));
         ReadOnlySpan<int> chosenGroups = groups.AsSpan(0, shape.ChosenGroups);
         int count = 0;
         double sum = 0, bestOther = double.NegativeInfinity, last = 0;
@@ -83,5 +79,13 @@ public static partial class GroupLimitedTopK
             ? double.PositiveInfinity
             : groupScores[groups[shape.ChosenGroups - 1]] - groupScores[groups[shape.ChosenGroups]];
         return Math.Min(groupMargin, last - bestOther);
+    }
+
+    /// <summary>NaN first, then by value, then by index; CompareTo by itself would put NaN last.</summary>
+    private static int Descending(double[] values, int left, int right)
+    {
+        int byKind = double.IsNaN(values[right]).CompareTo(double.IsNaN(values[left]));
+        int byValue = byKind != 0 ? byKind : values[right].CompareTo(values[left]);
+        return byValue != 0 ? byValue : left.CompareTo(right);
     }
 }

@@ -18,14 +18,18 @@ public readonly record struct RouterShape(int Experts, int Groups, int ChosenGro
 /// <summary>Chooses the experts of each token, within the best groups, and weighs them.</summary>
 /// <remarks>
 /// <para>Maths: c = scores + expertBias. A group's score is the sum of its two largest c. The best ChosenGroups groups
-/// stay; every expert elsewhere gets −∞. The TopK largest c are chosen, in descending order. weight = score of the chosen
-/// (without bias) / (Σ of the chosen scores + 1e-20), times the scaling factor; with TopK = 1 there is no division.</para>
-/// <para>Axes: scores [tokens, experts]; expertBias [experts]; topKIndices, topKWeights [tokens, topK]; margins [tokens].</para>
-/// <para>Types: float32 under every policy. Order: the sum over the chosen is sequential in the chosen order.</para>
-/// <para>Ties: the lower index wins, for groups and for experts; +0 and −0 are equal. torch.topk leaves this open. A NaN
-/// ranks above every number, as in torch.topk.</para>
-/// <para>Margin (float64): the least of worst chosen group − best other group, and last chosen − first other expert inside
-/// the chosen groups; ∞ where there is no other. A choice is safe while errors of c stay below half of it.</para>
+/// stay; every expert elsewhere gets −∞. The TopK largest c are chosen, in descending order. weight = score of the
+/// chosen (without bias) / (Σ of the chosen scores + 1e-20), times the scaling factor; with TopK = 1 there is no
+/// division.</para>
+/// <para>Axes: scores [tokens, experts]; expertBias [experts]; topKIndices, topKWeights [tokens, topK]; margins
+/// [tokens].</para>
+/// <para>Types: float32 under every policy. Order: the sum over the chosen is sequential in the chosen order.
+/// Rounding points: none.</para>
+/// <para>Ties: the lower index wins, for groups and for experts; +0 and −0 are equal. torch.topk leaves this open. A
+/// NaN ranks above every number, as in torch.topk.</para>
+/// <para>Margin (float64): the least of worst chosen group − best other group, and last chosen − first other expert
+/// inside the chosen groups; ∞ where there is no other. A choice is safe while errors of c stay below half of it. It is
+/// 0 at a tie, and negative, by a few u, where the float32 sums tied or turned an order that float64 still sees.</para>
 /// <para>Bound of a weight: TopK − 1 additions, the 1e-20, a division and a product, all of one sign:
 /// |weight − Exact| ≤ (TopK + 3)·u·Exact.</para>
 /// <para>Differs: masking with 0 instead of −∞ lets experts of other groups in when biased scores are negative.</para>

@@ -13,10 +13,13 @@ public static partial class LinearProjection
 
     /// <summary>Quantises activations dynamically, per token and per 128 consecutive channels.</summary>
     /// <remarks>
-    /// <para>Maths: scale[t,b] = max(max_k |x[t,k]|, 1e-10) / 448; code[t,k] = e4m3(clamp(x[t,k] / scale[t,b], ±448)).</para>
+    /// <para>Maths: scale[t,b] = max(max_k |x[t,k]|, 1e-10) / 448; code[t,k] = e4m3(clamp(x[t,k] / scale[t,b],
+    /// ±448)).</para>
     /// <para>Rounding points: the scale to float32, the quotient to float32, the code to nearest even.</para>
-    /// <para>Special: a NaN gives a NaN code; the maximum ignores it.</para>
-    /// <para>Differs between back ends: SGLang's row-major kernel multiplies by 1/scale; transformers has no floor.</para>
+    /// <para>Special: a NaN gives a NaN code; the maximum ignores it. An ∞ makes the scale ∞, its own code NaN (∞/∞)
+    /// and all r codes of the block 0.</para>
+    /// <para>Differs between back ends: SGLang's row-major kernel multiplies by 1/scale; transformers has no
+    /// floor.</para>
     /// <para>Source: sgl-project/sglang@008601f python/sglang/srt/layers/quantization/fp8_kernel.py.</para>
     /// </remarks>
     /// <param name="x">[tokens, inputs], float32, read.</param>
@@ -84,8 +87,9 @@ public static partial class LinearProjection
     /// fused multiply-adds, activation scale first, blocks in ascending order.
     /// </summary>
     /// <remarks>
-    /// <para>Bound: codes have 4 significant bits, so products are exact and a block's 128 additions lose at most 128·u of
-    /// Σ|code·code|; two scalings and ⌈inputs/128⌉ additions follow: (130 + ⌈inputs/128⌉ + 1)·u·gauge.</para>
+    /// <para>Bound: codes have 4 significant bits, so products are exact and a block's 128 additions lose at most 128·u
+    /// of Σ|code·code|; two scalings and ⌈inputs/128⌉ additions follow, and the bias: (130 + ⌈inputs/128⌉ + 1)·u·gauge,
+    /// the e being Σ|code·code|·scale·scale + |bias|.</para>
     /// <para>Source: huggingface/transformers integrations/finegrained_fp8.py, w8a8_block_fp8_matmul.</para>
     /// </remarks>
     /// <typeparam name="TPrecision">The precision policy.</typeparam>

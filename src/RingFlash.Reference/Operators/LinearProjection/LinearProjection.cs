@@ -10,14 +10,16 @@ namespace RingFlash.Reference.Operators;
 /// </summary>
 /// <remarks>
 /// <para>Maths: y[t,n] = round(Σ_k x[t,k] · W[n,k] + bias[n]).</para>
-/// <para>Axes: x [tokens, inputs]; W [outputs, inputs] as in the checkpoint; bias [outputs] or empty; y [tokens, outputs].</para>
+/// <para>Axes: x [tokens, inputs]; W [outputs, inputs] as in the checkpoint; bias [outputs] or empty; y [tokens,
+/// outputs].</para>
 /// <para>Types: float32 arithmetic over exactly widened weights; block-FP8 weights are float32(code) · scale, one
 /// rounding. Order: products (<see cref="Summation.Dot"/>): blocks of 128 k, one chain of fused multiply-adds in each,
 /// block sums added in ascending order.</para>
 /// <para>Rounding points: one, after the bias.</para>
-/// <para>Bound: an element passes 128 fused multiply-adds in its block and ⌈inputs/128⌉ additions:
-/// |y − Exact| ≤ (128 + ⌈inputs/128⌉ + 1)·u·Σ|x·W|, proved to first order. Roundings of random sign give about the root
-/// of that; measured on the published shapes: below 3·u·Σ|x·W|.</para>
+/// <para>Bound: an element passes 128 fused multiply-adds in its block and ⌈inputs/128⌉ additions: |y − Exact| ≤ (128 +
+/// ⌈inputs/128⌉ + 1)·u·(Σ|x·W| + |bias|), proved to first order; the last unit is the addition of the bias, which
+/// rounds at the size of the bias. Roundings of random sign give about the root of that; measured on the published
+/// shapes: below 3·u·Σ|x·W|.</para>
 /// <para>Special: IEEE; a NaN or ∞ in a row of x reaches that row of y only.</para>
 /// <para>Source: torch.nn.functional.linear as called by inclusionAI/Ling-V2@af8837e
 /// models/modeling_bailing_moe_v2.py. With dynamic activation quantisation: <see cref="QuantisedScalar"/>.</para>

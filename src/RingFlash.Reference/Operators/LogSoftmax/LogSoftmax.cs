@@ -1,5 +1,4 @@
 using System;
-using System.Runtime.Intrinsics;
 using RingFlash.Reference.Numerics;
 
 namespace RingFlash.Reference.Operators;
@@ -9,17 +8,20 @@ namespace RingFlash.Reference.Operators;
 /// <para>Maths: m = max_v logits[v]; L = log Σ_v exp(logits[v] − m); logProbabilities[v] = (logits[v] − m) − L;
 /// log-sum-exp = m + L.</para>
 /// <para>Axes: [vocabulary]; nats.</para>
-/// <para>Types: float32 under every policy (logits are widened first, as published). Order: the sum in the vector order.</para>
+/// <para>Types: float32 under every policy (logits are widened first, as published). Order: the sum in the vector
+/// order.</para>
 /// <para>Rounding points: none besides float32 arithmetic. The subtraction of m comes first: logits[v] − (m + L) would
 /// round at the size of m.</para>
-/// <para>Bound: the sum of positive terms is within (⌈vocabulary/32⌉ + 8)·u, which is absolute in L; two subtractions
-/// round: |error| ≤ (⌈vocabulary/32⌉ + 8)·u + 2·u·(|logits[v] − m| + L), to first order; the first term is reached only
-/// when all roundings agree, measured below 10·u.</para>
+/// <para>Bound: exp is within 2·u and the sum of positive terms adds (⌈vocabulary/32⌉ + 5)·u; the roundings of d =
+/// logits − m are relative in exp(d), on average u·E|d| under the softmax itself. All are absolute in L. The logarithm
+/// adds 2·u·L, the two last subtractions u·|d| and u·(|d| + L). E|d| + L is the entropy of the row, at most ln
+/// vocabulary. Together |error| ≤ (⌈vocabulary/32⌉ + 7 + ln vocabulary)·u + 2·u·(|logits[v] − m| + L), to first order;
+/// the first term is reached only when all roundings agree, measured below 10·u.</para>
 /// <para>Special: a NaN or +∞ makes the row NaN; −∞ has probability 0 and log-probability −∞; only −∞ is NaN.</para>
 /// <para>Source: torch.nn.functional.cross_entropy over float32 logits, inclusionAI/Ling-V2@af8837e
 /// models/modeling_bailing_moe_v2.py, BailingMoeV2ForCausalLM.forward.</para>
 /// </remarks>
-public static class LogSoftmax
+public static partial class LogSoftmax
 {
     /// <summary>The maximum and the logarithm of the shifted sum, on the chosen engine.</summary>
     /// <param name="engine">Who computes.</param>
@@ -54,47 +56,6 @@ public static class LogSoftmax
         }
 
         return (maximum, Logarithm.Log(Summation.Sum(exponentials)));
-    }
-
-    /// <summary>In float64.</summary>
-    /// <param name="logits">[vocabulary], float64, read.</param>
-    /// <returns>m and L.</returns>
-    public static (double Maximum, double LogSum) Exact(ReadOnlySpan<double> logits)
-    {
-        double maximum = double.NegativeInfinity, sum = 0;
-        foreach (double logit in logits)
-        {
-            maximum = logit > maximum ? logit : maximum;
-        }
-
-        foreach (double logit in logits)
-        {
-            sum += Math.Exp(logit - maximum);
-        }
-
-        return (maximum, Math.Log(sum));
-    }
-
-    /// <summary>Lanes: sixteen consecutive entries. Order: <see cref="Summation.SumVectorised"/>. Remainder: scalar.</summary>
-    /// <param name="logits">[vocabulary], float32, read.</param>
-    /// <returns>m and L.</returns>
-    public static (float Maximum, float LogSum) Vectorised(ReadOnlySpan<float> logits)
-    {
-        float maximum = Maximum(logits);
-        float[] exponentials = new float[logits.Length];
-        Vector512<float> shift = Vector512.Create(maximum);
-        int v = 0;
-        for (; v + 16 <= logits.Length; v += 16)
-        {
-            Exponential.Exp(Vector512.Create(logits[v..]) - shift).CopyTo(exponentials.AsSpan(v));
-        }
-
-        for (; v < logits.Length; v++)
-        {
-            exponentials[v] = Exponential.Exp(logits[v] - maximum);
-        }
-
-        return (maximum, Logarithm.Log(Summation.SumVectorised(exponentials)));
     }
 
     private static float Maximum(ReadOnlySpan<float> logits)

@@ -1,5 +1,4 @@
 using System;
-using System.Runtime.Intrinsics;
 using RingFlash.Reference.Numerics;
 
 namespace RingFlash.Reference.Operators;
@@ -13,7 +12,7 @@ namespace RingFlash.Reference.Operators;
 /// <para>Special: IEEE addition; ∞ + −∞ is NaN.</para>
 /// <para>Source: inclusionAI/Ling-V2@af8837e models/modeling_bailing_moe_v2.py, class BailingMoeV2DecoderLayer.</para>
 /// </remarks>
-public static class ResidualAdd
+public static partial class ResidualAdd
 {
     /// <summary>Adds on the chosen engine.</summary>
     /// <typeparam name="TPrecision">The precision policy.</typeparam>
@@ -47,34 +46,5 @@ public static class ResidualAdd
         {
             y[index] = TPrecision.Round(residual[index] + update[index]);
         }
-    }
-
-    /// <summary>In float64, unrounded.</summary>
-    /// <param name="residual">[tokens, hidden], float64, read.</param>
-    /// <param name="update">[tokens, hidden], float64, read.</param>
-    /// <param name="y">[tokens, hidden], float64, written.</param>
-    public static void Exact(ReadOnlySpan<double> residual, ReadOnlySpan<double> update, Span<double> y)
-    {
-        for (int index = 0; index < residual.Length; index++)
-        {
-            y[index] = residual[index] + update[index];
-        }
-    }
-
-    /// <summary>Lanes: sixteen consecutive elements. Remainder: the scalar expression.</summary>
-    /// <typeparam name="TPrecision">The precision policy.</typeparam>
-    /// <param name="residual">[tokens, hidden], float32, read.</param>
-    /// <param name="update">[tokens, hidden], float32, read.</param>
-    /// <param name="y">[tokens, hidden], float32, written.</param>
-    public static void Vectorised<TPrecision>(ReadOnlySpan<float> residual, ReadOnlySpan<float> update, Span<float> y)
-        where TPrecision : struct, IPrecision
-    {
-        int index = 0;
-        for (; index + 16 <= residual.Length; index += 16)
-        {
-            TPrecision.Round(Vector512.Create(residual[index..]) + Vector512.Create(update[index..])).CopyTo(y[index..]);
-        }
-
-        Scalar<TPrecision>(residual[index..], update[index..], y[index..]);
     }
 }

@@ -7,13 +7,14 @@ namespace RingFlash.Reference.Operators;
 /// <remarks>
 /// <para>Maths: y[t,h] = weight[h] · round(x[t,h] · (1 / √(mean_h x[t,h]² + ε))).</para>
 /// <para>Axes: x, y [tokens, hidden] (or [batch · heads · tokens, headDim]); weight [hidden]. Row-major.</para>
-/// <para>Types: held values float32 (bfloat16 numbers under bfloat16); arithmetic float32; Σx² in the vector order.</para>
+/// <para>Types: held values float32 (bfloat16 numbers under bfloat16); arithmetic float32; Σx² in the vector
+/// order.</para>
 /// <para>Rounding points: (1) after the scaling, <em>before</em> the weight; (2) after the weight.</para>
 /// <para>Bound: the 32 stripes add at most ⌈hidden/32⌉ + 5 squares in a chain, all of one sign, so the mean square is
 /// within (⌈hidden/32⌉ + 7)·u of exact; the root halves that; four more roundings (√, 1/, ·, ·) follow:
 /// |y − Exact| ≤ (⌈hidden/32⌉/2 + 8)·u·|Exact|, proved to first order; measured below 4·u.</para>
-/// <para>Special: a zero row stays zero; a NaN or ±∞ anywhere makes the row NaN (∞ · 0 and NaN · 0) or, for the finite
-/// elements beside an ∞, zero; overflow of the squares gives 0. As published.</para>
+/// <para>Special: a zero row stays zero (with ε = 0 it is 0 · ∞ = NaN); a NaN or ±∞ anywhere makes the row NaN (∞ · 0
+/// and NaN · 0) or, for the finite elements beside an ∞, zero; overflow of the squares gives 0. As published.</para>
 /// <para>Differs: the weight is plain, not 1 + w; no mean is subtracted. 1/√ then · is not the same float as a division
 /// by √; the published torch.rsqrt is the former.</para>
 /// <para>Source: inclusionAI/Ling-V2@af8837e models/modeling_bailing_moe_v2.py, class BailingMoeV2RMSNorm.</para>

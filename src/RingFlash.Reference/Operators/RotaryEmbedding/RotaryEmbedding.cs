@@ -1,5 +1,4 @@
 using System;
-using System.Runtime.Intrinsics;
 using RingFlash.Reference.Numerics;
 
 namespace RingFlash.Reference.Operators;
@@ -16,7 +15,7 @@ namespace RingFlash.Reference.Operators;
 /// <para>Special: IEEE; NaN and ∞ stay inside their pair.</para>
 /// <para>Source: inclusionAI/Ling-V2@af8837e models/modeling_bailing_moe_v2.py, apply_rotary_pos_emb.</para>
 /// </remarks>
-public static class RotaryEmbedding
+public static partial class RotaryEmbedding
 {
     /// <summary>Rotates on the chosen engine.</summary>
     /// <typeparam name="TPrecision">The precision policy.</typeparam>
@@ -72,60 +71,6 @@ public static class RotaryEmbedding
     {
         int half = cosine.Length / 2;
         for (int d = 0; d < half; d++)
-        {
-            y[d] = TPrecision.Round(
-                TPrecision.Round(x[d] * cosine[d]) + TPrecision.Round(-x[d + half] * sine[d]));
-            y[d + half] = TPrecision.Round(
-                TPrecision.Round(x[d + half] * cosine[d + half]) + TPrecision.Round(x[d] * sine[d + half]));
-        }
-
-        x[cosine.Length..].CopyTo(y[cosine.Length..]);
-    }
-
-    /// <summary>In float64, unrounded, for one head of one token.</summary>
-    /// <param name="x">[headDim], float64, read.</param>
-    /// <param name="cosine">[R], float64, read.</param>
-    /// <param name="sine">[R], float64, read.</param>
-    /// <param name="y">[headDim], float64, written; not x.</param>
-    public static void Exact(
-        ReadOnlySpan<double> x, ReadOnlySpan<double> cosine, ReadOnlySpan<double> sine, Span<double> y)
-    {
-        int half = cosine.Length / 2;
-        for (int d = 0; d < half; d++)
-        {
-            y[d] = (x[d] * cosine[d]) - (x[d + half] * sine[d]);
-            y[d + half] = (x[d + half] * cosine[d + half]) + (x[d] * sine[d + half]);
-        }
-
-        x[cosine.Length..].CopyTo(y[cosine.Length..]);
-    }
-
-    /// <summary>
-    /// Lanes: sixteen consecutive d of the first half together with their partners in the second. Remainder: the scalar
-    /// expressions. Nothing is fused, as in <see cref="Scalar"/>.
-    /// </summary>
-    /// <typeparam name="TPrecision">The precision policy.</typeparam>
-    /// <param name="x">[headDim], float32, read.</param>
-    /// <param name="cosine">[R], float32, read.</param>
-    /// <param name="sine">[R], float32, read.</param>
-    /// <param name="y">[headDim], float32, written; not x.</param>
-    public static void Vectorised<TPrecision>(
-        ReadOnlySpan<float> x, ReadOnlySpan<float> cosine, ReadOnlySpan<float> sine, Span<float> y)
-        where TPrecision : struct, IPrecision
-    {
-        int half = cosine.Length / 2, d = 0;
-        for (; d + 16 <= half; d += 16)
-        {
-            Vector512<float> first = Vector512.Create(x[d..]), second = Vector512.Create(x[(d + half)..]);
-            TPrecision.Round(
-                TPrecision.Round(first * Vector512.Create(cosine[d..]))
-                + TPrecision.Round(-second * Vector512.Create(sine[d..]))).CopyTo(y[d..]);
-            TPrecision.Round(
-                TPrecision.Round(second * Vector512.Create(cosine[(d + half)..]))
-                + TPrecision.Round(first * Vector512.Create(sine[(d + half)..]))).CopyTo(y[(d + half)..]);
-        }
-
-        for (; d < half; d++)
         {
             y[d] = TPrecision.Round(
                 TPrecision.Round(x[d] * cosine[d]) + TPrecision.Round(-x[d + half] * sine[d]));

@@ -12,10 +12,11 @@ namespace RingFlash.Reference.Operators;
 /// that turn β_fast and β_slow times in the original length; angle[p,i] = position · inverseFrequency[i];
 /// cos = cos(angle)·attentionScaling, sin likewise. Channel d and d + R/2 share a frequency.</para>
 /// <para>Types: the published code computes each step in float32, and the rounding of the one product that makes the angle
-/// is part of its behaviour (at position 32 767 an ulp of the angle is 0.002 rad). So: powers in float64 rounded to
-/// float32, every further step in float32 as written, and cos and sin of the float32 angle in float64 rounded once.</para>
-/// <para>Bound: inverseFrequency within 1 ulp of the published torch (whose float32 pow is good to 1 ulp itself);
-/// cos, sin within 1 ulp where the angles agree.</para>
+/// is part of its behaviour (at position 32 767 an ulp of the angle is 0.002 rad). So: powers with the published
+/// bits (<see cref="RotaryPower"/>), every further step in float32 as written, and cos and sin of the float32 angle in
+/// float64 rounded once.</para>
+/// <para>Bound: inverseFrequency equals the published one bit for bit; cos and sin are within 1 ulp of the published
+/// ones, whose float32 sine and cosine are good to 1 ulp themselves (explained ulp by ulp by `verify`).</para>
 /// <para>YaRN takes the explicit factor and the explicit original length: three versions of transformers disagree about
 /// both. attentionScaling multiplies cos and sin only; the softmax scale is unchanged.</para>
 /// <para>Source: huggingface/transformers src/transformers/modeling_rope_utils.py, _compute_default_rope_parameters and
@@ -46,7 +47,7 @@ public sealed class RotaryTable
         for (int i = 0; i < pairs; i++)
         {
             float exponent = (float)(2 * i) / rotary.RotaryDimension;
-            powers[i] = (float)Math.Pow((float)rotary.Theta, exponent);
+            powers[i] = RotaryPower.Published((float)rotary.Theta, exponent, i, pairs);
         }
 
         float[] inverseFrequencies = new float[pairs];

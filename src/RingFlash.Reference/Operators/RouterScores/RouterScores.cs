@@ -1,5 +1,4 @@
 using System;
-using System.Runtime.Intrinsics;
 using RingFlash.Reference.Numerics;
 
 namespace RingFlash.Reference.Operators;
@@ -15,7 +14,7 @@ namespace RingFlash.Reference.Operators;
 /// <para>Differs: SGLang and vLLM round the logits to bfloat16.</para>
 /// <para>Source: inclusionAI/Ling-V2@af8837e models/modeling_bailing_moe_v2.py, BailingMoeV2Gate.forward.</para>
 /// </remarks>
-public static class RouterScores
+public static partial class RouterScores
 {
     /// <summary>Scores on the chosen engine.</summary>
     /// <param name="engine">Who computes.</param>
@@ -42,30 +41,5 @@ public static class RouterScores
         {
             scores[index] = Sigmoid.Apply(routerLogits[index]);
         }
-    }
-
-    /// <summary>In float64.</summary>
-    /// <param name="routerLogits">[tokens, experts], float64, read.</param>
-    /// <param name="scores">[tokens, experts], float64, written.</param>
-    public static void Exact(ReadOnlySpan<double> routerLogits, Span<double> scores)
-    {
-        for (int index = 0; index < routerLogits.Length; index++)
-        {
-            scores[index] = 1 / (1 + Math.Exp(-routerLogits[index]));
-        }
-    }
-
-    /// <summary>Lanes: sixteen consecutive experts. Remainder: the scalar expression.</summary>
-    /// <param name="routerLogits">[tokens, experts], float32, read.</param>
-    /// <param name="scores">[tokens, experts], float32, written.</param>
-    public static void Vectorised(ReadOnlySpan<float> routerLogits, Span<float> scores)
-    {
-        int index = 0;
-        for (; index + 16 <= routerLogits.Length; index += 16)
-        {
-            Sigmoid.Apply(Vector512.Create(routerLogits[index..])).CopyTo(scores[index..]);
-        }
-
-        Scalar(routerLogits[index..], scores[index..]);
     }
 }

@@ -1,5 +1,4 @@
 using System;
-using System.Runtime.Intrinsics;
 using RingFlash.Reference.Numerics;
 
 namespace RingFlash.Reference.Operators;
@@ -15,7 +14,7 @@ namespace RingFlash.Reference.Operators;
 /// <para>Source: inclusionAI/Ling-V2@af8837e models/modeling_bailing_moe_v2.py, class BailingMoeV2MLP; the float32 silu
 /// with one rounding is what torch ≥ 2 and CUDA do.</para>
 /// </remarks>
-public static class SwiGlu
+public static partial class SwiGlu
 {
     /// <summary>Activates on the chosen engine.</summary>
     /// <typeparam name="TPrecision">The precision policy.</typeparam>
@@ -49,35 +48,5 @@ public static class SwiGlu
         {
             y[index] = TPrecision.Round(TPrecision.Round(Silu.Apply(gate[index])) * up[index]);
         }
-    }
-
-    /// <summary>In float64, unrounded.</summary>
-    /// <param name="gate">[tokens, intermediate], float64, read.</param>
-    /// <param name="up">[tokens, intermediate], float64, read.</param>
-    /// <param name="y">[tokens, intermediate], float64, written.</param>
-    public static void Exact(ReadOnlySpan<double> gate, ReadOnlySpan<double> up, Span<double> y)
-    {
-        for (int index = 0; index < gate.Length; index++)
-        {
-            y[index] = gate[index] / (1 + Math.Exp(-gate[index])) * up[index];
-        }
-    }
-
-    /// <summary>Lanes: sixteen consecutive elements. Remainder: the scalar expression.</summary>
-    /// <typeparam name="TPrecision">The precision policy.</typeparam>
-    /// <param name="gate">[tokens, intermediate], float32, read.</param>
-    /// <param name="up">[tokens, intermediate], float32, read.</param>
-    /// <param name="y">[tokens, intermediate], float32, written.</param>
-    public static void Vectorised<TPrecision>(ReadOnlySpan<float> gate, ReadOnlySpan<float> up, Span<float> y)
-        where TPrecision : struct, IPrecision
-    {
-        int index = 0;
-        for (; index + 16 <= gate.Length; index += 16)
-        {
-            Vector512<float> activated = TPrecision.Round(Silu.Apply(Vector512.Create(gate[index..])));
-            TPrecision.Round(activated * Vector512.Create(up[index..])).CopyTo(y[index..]);
-        }
-
-        Scalar<TPrecision>(gate[index..], up[index..], y[index..]);
     }
 }

@@ -12,7 +12,7 @@ namespace RingFlash.Reference.Operators;
 /// <para>Errors: an id outside 0 … vocabulary − 1 throws <see cref="ArgumentOutOfRangeException"/> before anything is read.</para>
 /// <para>Source: inclusionAI/Ling-V2@af8837e models/modeling_bailing_moe_v2.py, BailingMoeV2Model.word_embeddings.</para>
 /// </remarks>
-public static class TokenEmbedding
+public static partial class TokenEmbedding
 {
     /// <summary>Looks up rows.</summary>
     /// <param name="ids">[tokens], token ids, read.</param>
@@ -30,20 +30,6 @@ public static class TokenEmbedding
         for (int t = 0; t < ids.Length; t++)
         {
             table.ReadRow((int)ids[t], hiddenStates.Slice(t * table.Inputs, table.Inputs));
-        }
-    }
-
-    /// <summary>The same, widened to float64.</summary>
-    /// <param name="ids">[tokens], token ids, read.</param>
-    /// <param name="table">[vocabulary, hidden].</param>
-    /// <param name="hiddenStates">[tokens, hidden], float64, written.</param>
-    public static void Exact(ReadOnlySpan<long> ids, WeightMatrix table, Span<double> hiddenStates)
-    {
-        float[] rows = new float[hiddenStates.Length];
-        Scalar(ids, table, rows);
-        for (int index = 0; index < rows.Length; index++)
-        {
-            hiddenStates[index] = rows[index];
         }
     }
 }

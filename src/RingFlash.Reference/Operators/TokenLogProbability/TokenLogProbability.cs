@@ -7,11 +7,13 @@ namespace RingFlash.Reference.Operators;
 /// <remarks>
 /// <para>Maths: y[t] = (logits[t, token[t]] − m) − L with the row's m and L of <see cref="LogSoftmax"/>.</para>
 /// <para>Axes: logits [tokens, vocabulary]; tokens, y [tokens]; nats.</para>
-/// <para>Types, order, bound, special values: <see cref="LogSoftmax"/>.</para>
+/// <para>Types, order, special values: <see cref="LogSoftmax"/>. Rounding points: none besides float32
+/// arithmetic.</para>
+/// <para>Bound: that of <see cref="LogSoftmax"/>, as y[t] is one of its entries, bit for bit.</para>
 /// <para>Errors: a token outside the vocabulary throws <see cref="ArgumentOutOfRangeException"/>.</para>
 /// <para>Source: torch log_softmax and gather, as RL frameworks compute it from float32 logits.</para>
 /// </remarks>
-public static class TokenLogProbability
+public static partial class TokenLogProbability
 {
     /// <summary>Picks log-probabilities, on the chosen engine.</summary>
     /// <param name="engine">Who computes.</param>
@@ -38,16 +40,6 @@ public static class TokenLogProbability
         ArgumentOutOfRangeException.ThrowIfNegative(token);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(token, logits.Length);
         (float maximum, float logSum) = LogSoftmax.Normaliser(engine, logits);
-        return logits[(int)token] - maximum - logSum;
-    }
-
-    /// <summary>In float64.</summary>
-    /// <param name="logits">[vocabulary], float64, read.</param>
-    /// <param name="token">The token.</param>
-    /// <returns>Nats.</returns>
-    public static double Exact(ReadOnlySpan<double> logits, long token)
-    {
-        (double maximum, double logSum) = LogSoftmax.Exact(logits);
         return logits[(int)token] - maximum - logSum;
     }
 }

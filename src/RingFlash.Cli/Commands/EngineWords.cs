@@ -1,0 +1,62 @@
+using System;
+using System.Collections.Generic;
+using System.Linq;
+using RingFlash.Reference.Numerics;
+
+namespace RingFlash.Cli.Commands;
+
+/// <summary>An engine that was asked for and is not here.</summary>
+/// <param name="Engine">Its word.</param>
+/// <param name="Reason">Why.</param>
+internal sealed record MissingEngine(string Engine, string Reason)
+{
+    /// <summary>The line that people see.</summary>
+    public string Line => $"engine {Engine} is not available: {Reason}";
+}
+
+/// <summary>The words of <c>--engine</c>.</summary>
+internal static class EngineWords
+{
+    private const string NoIlgpu = "this build has no ILGPU engine";
+
+    private static readonly ExecutionEngine[] Present = [ExecutionEngine.Scalar, ExecutionEngine.Vector512];
+
+    private static readonly MissingEngine[] Absent = [new("ilgpu-cpu", NoIlgpu), new("cuda", NoIlgpu)];
+
+    /// <summary>The words, as help and messages list them.</summary>
+    public static string List { get; } =
+        string.Join(", ", [.. Present.Select(engine => engine.Word()), .. Absent.Select(gone => gone.Engine), "all"]);
+
+    /// <summary>Reads a comma list of words.</summary>
+    /// <param name="text">The option's value.</param>
+    /// <returns>The engines to run, each once, and those that <c>all</c> would have run if they were here.</returns>
+    /// <exception cref="UsageException">A word is not an engine.</exception>
+    /// <exception cref="EnvironmentException">An engine was named that is not here.</exception>
+    public static (IReadOnlyList<ExecutionEngine> Engines, IReadOnlyList<MissingEngine> Missing) Parse(string text)
+    {
+        List<ExecutionEngine> engines = [];
+        bool all = false;
+        foreach (string word in CommaList.Split(text, "--engine"))
+        {
+            if (word == "all")
+            {
+                all = true;
+                engines.AddRange(Present);
+            }
+            else if (Absent.FirstOrDefault(engine => engine.Engine == word) is { } absent)
+            {
+                throw new EnvironmentException($"engine {word} is not available", absent.Reason);
+            }
+            else if (Present.Where(engine => engine.Word() == word).ToArray() is [ExecutionEngine known])
+            {
+                engines.Add(known);
+            }
+            else
+            {
+                throw new UsageException($"--engine: '{word}' is not an engine; known are {List}");
+            }
+        }
+
+        return (engines.Distinct().ToArray(), all ? Absent : []);
+    }
+}

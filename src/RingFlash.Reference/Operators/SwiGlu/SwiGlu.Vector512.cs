@@ -1,0 +1,26 @@
+using System;
+using System.Runtime.Intrinsics;
+using RingFlash.Reference.Numerics;
+
+namespace RingFlash.Reference.Operators;
+
+public static partial class SwiGlu
+{
+    /// <summary>Lanes: sixteen consecutive elements. Remainder: the scalar expression.</summary>
+    /// <typeparam name="TPrecision">The precision policy.</typeparam>
+    /// <param name="gate">[tokens, intermediate], float32, read.</param>
+    /// <param name="up">[tokens, intermediate], float32, read.</param>
+    /// <param name="y">[tokens, intermediate], float32, written.</param>
+    public static void Vectorised<TPrecision>(ReadOnlySpan<float> gate, ReadOnlySpan<float> up, Span<float> y)
+        where TPrecision : struct, IPrecision
+    {
+        int index = 0;
+        for (; index + 16 <= gate.Length; index += 16)
+        {
+            Vector512<float> activated = TPrecision.Round(Silu.Apply(Vector512.Create(gate[index..])));
+            TPrecision.Round(activated * Vector512.Create(up[index..])).CopyTo(y[index..]);
+        }
+
+        Scalar<TPrecision>(gate[index..], up[index..], y[index..]);
+    }
+}

@@ -1,0 +1,206 @@
+using System;
+using System.Collections.Generic;
+using System.Linq;
+using RingFlash.Reference.Checkpoint;
+using RingFlash.Reference.Model;
+using RingFlash.Reference.Numerics;
+
+namespace RingFlash.Reference.Verification;
+
+/// <summary>
+/// Compares every tap of a forward pass with the reference as it passes by. Isolated: the reference's values then replace
+/// ours, so the next operator starts from them. Free: ours go on.
+/// </summary>
+internal sealed class GoldenTrace : ForwardTrace<float>
+{
+    private readonly GoldenCase golden;
+    private readonly CaseRecorder recorder;
+    private readonly MeasuredOperators operators;
+    private readonly VerifyMode mode;
+    private readonly Action<string> onTap;
+    private readonly NearTies nearTies;
+    private readonly bool underBFloat16;
+    private HostTensor<float>? scores;
+
+    /// <summary>Starts a pass.</summary>
+    /// <param name="golden">The case.</param>
+    /// <param name="recorder">Takes the results.</param>
+    /// <param name="operators">Knows where tensors come from.</param>
+    /// <param name="mode">Isolated or free.</param>
+    /// <param name="batch">Sequences.</param>
+    /// <param name="tokens">Tokens per sequence.</param>
+    /// <param name="onTap">Told the name of every tap.</param>
+    public GoldenTrace(
+        GoldenCase golden,
+        CaseRecorder recorder,
+        MeasuredOperators operators,
+        VerifyMode mode,
+        int batch,
+        int tokens,
+        Action<string> onTap)
+    {
+        this.golden = golden;
+        this.recorder = recorder;
+        this.operators = operators;
+        this.mode = mode;
+        this.onTap = onTap;
+        nearTies = new NearTies(batch, tokens);
+        underBFloat16 = golden.Precision == "bfloat16";
+    }
+
+    /// <inheritdoc/>
+    public override bool Wants(string name) => golden.Holds(name);
+
+    /// <inheritdoc/>
+    public override void Tap(string name, HostTensor<float> tensor)
+    {
+        ArgumentNullException.ThrowIfNull(tensor);
+        onTap(name);
+        if (name.EndsWith(".input_layernorm.output", StringComparison.Ordinal))
+        {
+            nearTies.EnterLayer();
+        }
+
+        if (name.EndsWith(".gate.scores", StringComparison.Ordinal))
+        {
+            scores = new HostTensor<float>(tensor.Shape.ToArray());
+            tensor.Span.CopyTo(scores.Span);
+        }
+
+        if (name is "lm_head.output" or "mtp.0.logits")
+        {
+            LogitsComparison.Compare(
+                name[..name.LastIndexOf('.')], tensor, golden, recorder, operators.OriginOf(tensor), underBFloat16, nearTies);
+        }
+
+        if (!golden.File.TryGetTensor(name, out TensorInfo? tap))
+        {
+            return;
+        }
+
+        if (recorder.Wants(name, out _))
+        {
+            recorder.Add(CompareTap(name, tensor.Span, tap, tensor, operators.OriginOf(tensor), null, nearTies.IsBehind));
+        }
+
+        if (mode == VerifyMode.Isolated)
+        {
+            golden.File.ReadAllSingle(tap).CopyTo(tensor.Values.AsSpan());
+            operators.SetReference(tensor);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void TapDecision(string name, RouterDecision<float> decision)
+    {
+        ArgumentNullException.ThrowIfNull(decision);
+        onTap(name);
+        long[]? indices = golden.Integers($"{name}.topk_idx");
+        float[]? margins = Floats($"{name}.margin");
+        Func<int, bool> skip = nearTies.IsBehind;
+        if (indices is not null)
+        {
+            recorder.MarkSeen($"{name}.topk_idx");
+            RoutingComparison routing = new(decision, indices, margins, ScoreErrors(name, decision), golden.Configuration!.ExpertsPerGroup, nearTies);
+            if (recorder.Wants($"{name}.topk_idx", out _))
+            {
+                recorder.Add(routing.Result(name));
+            }
+
+            skip = token => nearTies.IsBehind(token) || !routing.HasSameExperts(token);
+            if (recorder.Wants($"{name}.topk_weight", out TensorInfo? weightTap))
+            {
+                // The weights are matched by expert: two nearly equal scores may come in either order.
+                Origin origin = operators.OriginOf(decision.TopKWeights);
+                float[]? gauge = origin.Gauge?.Invoke().Values;
+                recorder.Add(CompareTap(
+                    $"{name}.topk_weight",
+                    routing.InReferenceOrder(decision.TopKWeights.Values),
+                    weightTap,
+                    decision.TopKWeights,
+                    origin with { Gauge = gauge is null ? null : () => Like(decision.TopKWeights, routing.InReferenceOrder(gauge)) },
+                    null,
+                    skip));
+            }
+        }
+
+        if (recorder.Wants($"{name}.margin", out TensorInfo? marginTap))
+        {
+            Origin origin = operators.OriginOf(decision.Margins);
+            recorder.Add(CompareTap($"{name}.margin", decision.Margins.Span, marginTap, decision.Margins, origin, 1, skip));
+        }
+
+        if (mode == VerifyMode.Isolated)
+        {
+            float[]? weights = Floats($"{name}.topk_weight");
+            if (indices is not null && weights is not null)
+            {
+                Array.ConvertAll(indices, index => (int)index).CopyTo(decision.TopKIndices, 0);
+                weights.CopyTo(decision.TopKWeights.Values, 0);
+                operators.SetReference(decision.TopKWeights);
+            }
+        }
+
+        scores = null;
+    }
+
+    private TapResult CompareTap(
+        string name,
+        ReadOnlySpan<float> ours,
+        TensorInfo tap,
+        HostTensor<float> tensor,
+        Origin origin,
+        double? scale,
+        Func<int, bool> skip)
+    {
+        if (tensor.Values.Length == 1)
+        {
+            // A loss: a mean over all tokens, so one near tie spoils it.
+            skip = _ => nearTies.Any;
+        }
+
+        TapComparison.Terms terms = new(tap.ElementType == ElementType.BFloat16, underBFloat16, scale);
+        return TapComparison.Compare(
+            name, ours, golden.File.ReadAllSingle(tap), [.. tap.Shape], nearTies.TokenOf(tensor), skip, origin, terms);
+    }
+
+    /// <summary>For each token, how far our biased scores are from the reference's: the error that reached the router.</summary>
+    private double[] ScoreErrors(string name, RouterDecision<float> decision)
+    {
+        int tokens = decision.TopKWeights.Rows;
+        double[] errors = new double[tokens];
+        Array.Fill(errors, 4 * ErrorBudget.Float32Roundoff);
+        float[]? reference = Floats($"{name}.scores");
+        float[]? logits = Floats($"{name}.logits");
+        reference ??= logits is null ? null : Array.ConvertAll(logits, Sigmoid.Apply);
+        if (reference is null || scores is null || reference.Length != scores.Values.Length)
+        {
+            // Nothing to measure against: what the budget allows.
+            Array.Fill(errors, ErrorBudget.LargestElement(operators.OriginOf(decision.TopKWeights).Operations));
+            return errors;
+        }
+
+        if (mode == VerifyMode.Isolated && golden.Holds($"{name}.scores"))
+        {
+            return errors; // the choice was made from the reference's own scores
+        }
+
+        for (int index = 0; index < reference.Length; index++)
+        {
+            int token = index / scores.Width;
+            errors[token] = Math.Max(errors[token], Math.Abs((double)scores.Values[index] - reference[index]));
+        }
+
+        return errors;
+    }
+
+    private float[]? Floats(string name) =>
+        golden.File.TryGetTensor(name, out TensorInfo? tensor) ? golden.File.ReadAllSingle(tensor) : null;
+
+    private static HostTensor<float> Like(HostTensor<float> tensor, float[] values)
+    {
+        HostTensor<float> result = new(tensor.Shape.ToArray());
+        values.CopyTo(result.Values, 0);
+        return result;
+    }
+}

@@ -1,0 +1,70 @@
+using System;
+using System.Linq;
+using RingFlash.Reference.Numerics;
+
+namespace RingFlash.Reference.Verification;
+
+/// <summary>
+/// Which tokens of a free run are no longer comparable because a near tie of the router went the other way: the token
+/// itself at once, and from the next attention on every later token of its sequence.
+/// </summary>
+internal sealed class NearTies
+{
+    private readonly int batch;
+    private readonly int tokens;
+    private readonly bool[] behind;
+    private readonly bool[] added;
+
+    /// <summary>Starts a pass without near ties.</summary>
+    /// <param name="batch">Sequences.</param>
+    /// <param name="tokens">Tokens per sequence.</param>
+    public NearTies(int batch, int tokens)
+    {
+        this.batch = batch;
+        this.tokens = tokens;
+        behind = new bool[batch * tokens];
+        added = new bool[batch * tokens];
+    }
+
+    /// <summary>Whether there has been any.</summary>
+    public bool Any => behind.Contains(true);
+
+    /// <summary>Whether a token is behind a near tie.</summary>
+    /// <param name="token">Row of batch · tokens.</param>
+    /// <returns>Whether.</returns>
+    public bool IsBehind(int token) => token >= 0 && behind[token];
+
+    /// <summary>Notes that a token was routed otherwise.</summary>
+    /// <param name="token">The token.</param>
+    public void Add(int token) => behind[token] = added[token] = true;
+
+    /// <summary>Spreads to later tokens, as the attention of the next layer does.</summary>
+    public void EnterLayer()
+    {
+        for (int sequence = 0; sequence < batch; sequence++)
+        {
+            bool reached = false;
+            for (int token = sequence * tokens; token < (sequence + 1) * tokens; token++)
+            {
+                reached |= added[token];
+                behind[token] |= reached;
+            }
+        }
+    }
+
+    /// <summary>The token of each element of a tensor.</summary>
+    /// <param name="tensor">[batch, tokens, …], [batch · tokens, …], [batch, heads, tokens, …] or [1].</param>
+    /// <returns>From flat index to token; −1 where there is none.</returns>
+    public Func<int, int> TokenOf(HostTensor<float> tensor)
+    {
+        int count = tensor.Values.Length;
+        if (tensor.Shape.Length == 4)
+        {
+            int width = tensor.Width, heads = tensor.Shape[1];
+            return index => (index / (width * tokens * heads) * tokens) + (index / width % tokens);
+        }
+
+        int perToken = count / behind.Length;
+        return count > 1 && perToken * behind.Length == count ? index => index / perToken : _ => -1;
+    }
+}

@@ -1,0 +1,63 @@
+using System;
+using System.Collections.Generic;
+using System.Diagnostics;
+using System.Diagnostics.CodeAnalysis;
+using System.Threading;
+using RingFlash.Reference.Checkpoint;
+
+namespace RingFlash.Reference.Verification;
+
+/// <summary>A source that adds up the time spent making or reading weights, over all threads.</summary>
+internal sealed class TimedWeightSource : IWeightSource
+{
+    private readonly IWeightSource inner;
+    private long ticks;
+    private long elements;
+
+    /// <summary>Wraps a source; does not own it.</summary>
+    /// <param name="inner">The source.</param>
+    public TimedWeightSource(IWeightSource inner) => this.inner = inner;
+
+    /// <inheritdoc/>
+    public string Description => inner.Description;
+
+    /// <inheritdoc/>
+    public IReadOnlyCollection<TensorInfo> Tensors => inner.Tensors;
+
+    /// <summary>The time so far, summed over threads.</summary>
+    public TimeSpan Elapsed => Stopwatch.GetElapsedTime(0, Interlocked.Read(ref ticks));
+
+    /// <summary>Weights made or read so far.</summary>
+    public long Elements => Interlocked.Read(ref elements);
+
+    /// <inheritdoc/>
+    public bool TryGetTensor(string name, [NotNullWhen(true)] out TensorInfo? tensor) => inner.TryGetTensor(name, out tensor);
+
+    /// <inheritdoc/>
+    public void Read(TensorInfo tensor, long firstElement, Span<float> destination)
+    {
+        long start = Stopwatch.GetTimestamp();
+        inner.Read(tensor, firstElement, destination);
+        Add(start, destination.Length);
+    }
+
+    /// <inheritdoc/>
+    public void ReadPanel(TensorInfo tensor, long firstRow, long firstColumn, int columnCount, Span<float> panel)
+    {
+        long start = Stopwatch.GetTimestamp();
+        inner.ReadPanel(tensor, firstRow, firstColumn, columnCount, panel);
+        Add(start, panel.Length);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        // The wrapped source belongs to whoever made it.
+    }
+
+    private void Add(long start, long count)
+    {
+        Interlocked.Add(ref ticks, Stopwatch.GetTimestamp() - start);
+        Interlocked.Add(ref elements, count);
+    }
+}

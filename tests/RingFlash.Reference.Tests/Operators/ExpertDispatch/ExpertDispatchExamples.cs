@@ -1,0 +1,40 @@
+// Red here: tokens are sent to experts that the router did not choose.
+using System;
+using RingFlash.Reference.Operators;
+using Xunit;
+
+namespace RingFlash.Reference.Tests.Operators;
+
+public sealed class ExpertDispatchExamples
+{
+    [Fact]
+    public void AssignmentsAreSortedByExpertAndKeepTheirOrderInside()
+    {
+        // Token 0 → 4, 1; token 1 → 1, 6; token 2 → 4, 0. Assignments 0 … 5 by expert: 0: {5}; 1: {1, 2}; 4: {0, 4}; 6:
+        // {3}.
+        ExpertDispatch dispatch = ExpertDispatch.Group([4, 1, 1, 6, 4, 0], topK: 2, experts: 8);
+        Assert.Equal(2, dispatch.TopK);
+        Assert.Equal([0, 1, 4, 6], dispatch.ActiveExperts);
+        Assert.Equal([0, 1, 3, 5, 6], dispatch.Offsets);
+        Assert.Equal([5, 1, 2, 0, 4, 3], dispatch.Rows);
+    }
+
+    [Fact]
+    public void NoTokensAndOneExpertForAll()
+    {
+        ExpertDispatch none = ExpertDispatch.Group([], topK: 2, experts: 8);
+        Assert.Empty(none.Rows);
+        Assert.Empty(none.ActiveExperts);
+        Assert.Equal([0], none.Offsets);
+        ExpertDispatch one = ExpertDispatch.Group([7, 7, 7], topK: 1, experts: 8);
+        Assert.Equal([7], one.ActiveExperts);
+        Assert.Equal([0, 3], one.Offsets);
+        Assert.Equal([0, 1, 2], one.Rows);
+    }
+
+    [Theory]
+    [InlineData(-1)]
+    [InlineData(8)]
+    public void AnExpertThatDoesNotExistIsRefused(int expert) => Assert.Throws<ArgumentOutOfRangeException>(
+        () => ExpertDispatch.Group([0, expert], topK: 2, experts: 8));
+}

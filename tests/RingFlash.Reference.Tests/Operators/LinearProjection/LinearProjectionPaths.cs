@@ -1,0 +1,185 @@
+// Red here: a projection depends on the engine, the threads, the batch, or on sizes that fill no vector.
+using System;
+using RingFlash.Reference.Checkpoint;
+using RingFlash.Reference.Numerics;
+using RingFlash.Reference.Operators;
+using Xunit;
+
+namespace RingFlash.Reference.Tests.Operators;
+
+public sealed class LinearProjectionPaths
+{
+    private static readonly int[] Outputs = [1, 15, 31, 32, 33, 50, 97];
+
+    private static readonly int[] Inputs = [1, 5, 127, 128, 129, 255, 256, 257, 300, 385, 520];
+
+    [Fact]
+    public void ScalarEqualsVectorisedForSizesThatFillNoVector()
+    {
+        Sweep<Float32Precision>();
+        Sweep<BFloat16Precision>();
+    }
+
+    [Fact]
+    public void EveryNumberOfInputsAndOutputsUpTo257()
+    {
+        using WorkerPool workers = new(1);
+        for (int size = 1; size <= 257; size++)
+        {
+            Compare<Float32Precision>(
+                workers, new DenseMatrix(3, size, TestValues.Spread(3 * size, size)), 1, size % 4, false, size);
+            Compare<BFloat16Precision>(
+                workers, new DenseMatrix(size, 3, TestValues.Spread(3 * size, size)), 2, 1, true, size);
+        }
+    }
+
+    [Fact]
+    public void SpecialValuesTakeTheSameWay()
+    {
+        using WorkerPool workers = new(2);
+        for (int seed = 0; seed < 20; seed++)
+        {
+            float[] x = TestValues.WithSpecials<Float32Precision>(5 * 140, seed);
+            DenseMatrix weight = new(37, 140, TestValues.WithSpecials<Float32Precision>(37 * 140, ~seed));
+            float[] expected = new float[5 * 37], actual = new float[5 * 37];
+            LinearProjection.Scalar<Float32Precision>(workers, x, weight, [], expected);
+            LinearProjection.Vectorised<Float32Precision>(workers, x, weight, [], actual);
+            Check.SameBits(expected, actual, $"seed {seed}");
+
+            Float8BlockMatrix blocks = MemorySource.Float8(37, 140, seed);
+            LinearProjection.ApplyQuantised<Float32Precision>(ExecutionEngine.Scalar, workers, x, blocks, [], expected);
+            LinearProjection.ApplyQuantised<Float32Precision>(
+                ExecutionEngine.Vector512, workers, x, blocks, [], actual);
+            Check.SameBits(expected, actual, $"quantised, seed {seed}");
+        }
+    }
+
+    [Fact]
+    public void BlockFloat8WithRaggedBlocks()
+    {
+        using WorkerPool workers = new(2);
+        foreach (int outputs in new int[] { 1, 33, 128, 131, 290 })
+        {
+            foreach (int inputs in new int[] { 1, 100, 128, 200, 257, 390 })
+            {
+                Float8BlockMatrix weight = MemorySource.Float8(outputs, inputs, outputs + inputs);
+                foreach (int tokens in new int[] { 0, 1, 3, 4, 6 })
+                {
+                    Compare<Float32Precision>(workers, weight, tokens, 1, tokens == 3, inputs);
+                    Compare<BFloat16Precision>(workers, weight, tokens, 0, tokens == 3, inputs);
+                    CompareQuantised<Float32Precision>(workers, weight, tokens, tokens == 3);
+                    CompareQuantised<BFloat16Precision>(workers, weight, tokens, tokens == 3);
+                }
+            }
+        }
+    }
+
+    [Fact]
+    public void RowsOfABlockFloat8MatrixEqualItsPanels()
+    {
+        Float8BlockMatrix weight = MemorySource.Float8(150, 300, 1);
+        float[] row = new float[300], panel = new float[32 * 44];
+        for (int first = 0; first < 150; first += 32)
+        {
+            weight.ReadPanel(first, 256, 44, panel);
+            for (int lane = 0; lane < 32; lane++)
+            {
+                if (first + lane < 150)
+                {
+                    weight.ReadRow(first + lane, row);
+                }
+                else
+                {
+                    row.AsSpan().Clear();
+                }
+
+                for (int column = 0; column < 44; column++)
+                {
+                    Assert.Equal(row[256 + column], panel[(column * 32) + lane]);
+                }
+            }
+        }
+    }
+
+    [Fact]
+    public void ThreadsAndBatchesChangeNothing()
+    {
+        const int Tokens = 9, InputCount = 300, OutputCount = 143;
+        float[] x = TestValues.Spread(Tokens * InputCount, 1), bias = TestValues.Spread(OutputCount, 2);
+        DenseMatrix dense = new(OutputCount, InputCount, TestValues.Spread(OutputCount * InputCount, 3));
+        Float8BlockMatrix blocks = MemorySource.Float8(OutputCount, InputCount, 4);
+        using WorkerPool one = new(1);
+        foreach (ExecutionEngine engine in Enum.GetValues<ExecutionEngine>())
+        {
+            float[] expected = new float[Tokens * OutputCount], quantised = new float[expected.Length];
+            LinearProjection.Apply<Float32Precision>(engine, one, x, dense, bias, expected);
+            LinearProjection.ApplyQuantised<Float32Precision>(engine, one, x, blocks, bias, quantised);
+            foreach (int threads in new int[] { 2, 3 })
+            {
+                using WorkerPool workers = new(threads);
+                float[] actual = new float[expected.Length];
+                LinearProjection.Apply<Float32Precision>(engine, workers, x, dense, bias, actual);
+                Check.SameBits(expected, actual, $"{engine.Word()}, {threads} threads");
+                LinearProjection.ApplyQuantised<Float32Precision>(engine, workers, x, blocks, bias, actual);
+                Check.SameBits(quantised, actual, $"{engine.Word()}, {threads} threads, quantised");
+            }
+
+            for (int t = 0; t < Tokens; t++)
+            {
+                float[] alone = new float[OutputCount];
+                ReadOnlySpan<float> row = x.AsSpan(t * InputCount, InputCount);
+                LinearProjection.Apply<Float32Precision>(engine, one, row, dense, bias, alone);
+                Check.SameBits(expected.AsSpan(t * OutputCount, OutputCount), alone, $"{engine.Word()}, token {t}");
+                LinearProjection.ApplyQuantised<Float32Precision>(engine, one, row, blocks, bias, alone);
+                Check.SameBits(
+                    quantised.AsSpan(t * OutputCount, OutputCount), alone, $"{engine.Word()}, token {t}, quantised");
+            }
+        }
+    }
+
+    private static void Sweep<TPrecision>()
+        where TPrecision : struct, IPrecision
+    {
+        using WorkerPool workers = new(2);
+        foreach (int outputs in Outputs)
+        {
+            foreach (int inputs in Inputs)
+            {
+                DenseMatrix weight =
+                    new(outputs, inputs, TestValues.Spread<TPrecision>(outputs * inputs, outputs + inputs));
+                for (int tokens = 0; tokens <= 9; tokens++)
+                {
+                    int offset = TestValues.Offsets[tokens % 4];
+                    Compare<TPrecision>(workers, weight, tokens, offset, withBias: (tokens + outputs) % 2 == 0, inputs);
+                }
+            }
+        }
+    }
+
+    private static void Compare<TPrecision>(
+        WorkerPool workers, WeightMatrix weight, int tokens, int offset, bool withBias, int seed)
+        where TPrecision : struct, IPrecision
+    {
+        Span<float> x = TestValues.Spread<TPrecision>((tokens * weight.Inputs) + offset, seed).AsSpan(offset);
+        Span<float> bias = withBias ? TestValues.Spread<TPrecision>(weight.Outputs + offset, ~seed).AsSpan(offset) : [];
+        float[] expected = new float[tokens * weight.Outputs], actual = new float[expected.Length + offset];
+        LinearProjection.Scalar<TPrecision>(workers, x, weight, bias, expected);
+        LinearProjection.Vectorised<TPrecision>(workers, x, weight, bias, actual.AsSpan(offset));
+        string axes = $"{TPrecision.Name}, [{weight.Outputs}, {weight.Inputs}], {tokens} tokens, offset {offset}, "
+            + $"bias {withBias}";
+        Check.SameBits(expected, actual.AsSpan(offset), axes);
+    }
+
+    private static void CompareQuantised<TPrecision>(
+        WorkerPool workers, Float8BlockMatrix weight, int tokens, bool withBias)
+        where TPrecision : struct, IPrecision
+    {
+        float[] x = TestValues.Spread<TPrecision>(tokens * weight.Inputs, tokens);
+        float[] bias = withBias ? TestValues.Spread<TPrecision>(weight.Outputs, 1) : [];
+        float[] expected = new float[tokens * weight.Outputs], actual = new float[expected.Length];
+        LinearProjection.ApplyQuantised<TPrecision>(ExecutionEngine.Scalar, workers, x, weight, bias, expected);
+        LinearProjection.ApplyQuantised<TPrecision>(ExecutionEngine.Vector512, workers, x, weight, bias, actual);
+        Check.SameBits(
+            expected, actual, $"{TPrecision.Name}, quantised [{weight.Outputs}, {weight.Inputs}], {tokens} tokens");
+    }
+}
