@@ -1,5 +1,5 @@
-// Started by InstructionSets.cs of the tests: prints which instruction sets this process may use, then a hash of the bits
-// of each computation. Sizes are small because the runtime without intrinsics runs every vector lane by lane.
+// Started by InstructionSets.cs of the tests: prints which instruction sets this process may use, then a hash of the
+// bits of each computation. Sizes are small because the runtime without intrinsics runs every vector lane by lane.
 using System;
 using System.Linq;
 using System.Runtime.InteropServices;

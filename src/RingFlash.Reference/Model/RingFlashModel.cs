@@ -172,7 +172,9 @@ public sealed class RingFlashModel<T>
 
         HostTensor<T> shared = FeedForward(x, block.SharedExperts); // [batch, tokens, hidden]
         pass.Trace?.Tap($"{name}.shared_experts.output", shared);
-        return operators.ResidualAdd(routed.Reshape(x.Shape), shared); // [batch, tokens, hidden]; the shared expert is not scaled
+
+        // The shared expert is neither gated nor scaled.
+        return operators.ResidualAdd(routed.Reshape(x.Shape), shared); // [batch, tokens, hidden]
     }
 
     private HostTensor<T> MultiTokenLogits(HostTensor<T> normalised, MultiTokenWeights layer, Pass pass)
@@ -233,8 +235,8 @@ public sealed class RingFlashModel<T>
             && cache.LengthOf(configuration.LayerCount) != past)
         {
             throw new ArgumentException(
-                $"the MTP layer's cache slot holds {cache.LengthOf(configuration.LayerCount)} tokens and the main layers "
-                + $"{past}: the attention mask cannot fit both",
+                $"the MTP layer's cache slot holds {cache.LengthOf(configuration.LayerCount)} tokens, the main layers "
+                + $"hold {past}: the attention mask cannot fit both",
                 nameof(input));
         }
 
@@ -257,7 +259,8 @@ public sealed class RingFlashModel<T>
         if ((input.Positions ?? input.Ids).Length != count || (input.Labels ?? input.Ids).Length != count)
         {
             throw new ArgumentException(
-                $"{count} ids with {input.Positions?.Length} positions and {input.Labels?.Length} labels", nameof(input));
+                $"{count} ids with {input.Positions?.Length} positions and {input.Labels?.Length} labels",
+                nameof(input));
         }
 
         if (input.LastLogitsOnly && input.Labels is not null)
@@ -274,7 +277,8 @@ public sealed class RingFlashModel<T>
         if (input.AttentionMask is not null && input.AttentionMask.Length != input.Batch * total)
         {
             throw new ArgumentException(
-                $"the attention mask has {input.AttentionMask.Length} entries; {input.Batch} × {total} are needed", nameof(input));
+                $"the attention mask has {input.AttentionMask.Length} entries; {input.Batch} × {total} are needed",
+                nameof(input));
         }
     }
 

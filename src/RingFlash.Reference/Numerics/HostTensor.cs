@@ -67,7 +67,7 @@ public sealed class HostTensor<T>
 
         return count == Values.Length
             ? new HostTensor<T>(Values, newShape.ToArray())
-            : throw new ArgumentException($"{this} has {Values.Length} elements; {count} are asked for", nameof(newShape));
+            : throw new ArgumentException($"{this} has {Values.Length} elements; {count} asked for", nameof(newShape));
     }
 
     /// <inheritdoc/>

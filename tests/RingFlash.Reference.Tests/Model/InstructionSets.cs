@@ -47,11 +47,19 @@ public sealed class InstructionSets
         {
             string[] folders = AppContext.BaseDirectory.TrimEnd('/', '\\').Split('/', '\\');
             string probe = Path.Combine(
-                RepositoryRoot.Path, "tests", "RingFlash.BitsProbe", "bin", folders[^2], folders[^1], "RingFlash.BitsProbe.dll");
+                RepositoryRoot.Path,
+                "tests/RingFlash.BitsProbe/bin",
+                folders[^2],
+                folders[^1],
+                "RingFlash.BitsProbe.dll");
             Assert.True(File.Exists(probe), $"{probe} is missing: build the solution first");
-            string dotnet = Path.GetFullPath(Path.Combine(
-                RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", "..", OperatingSystem.IsWindows() ? "dotnet.exe" : "dotnet"));
-            ProcessStartInfo start = new(dotnet, [probe]) { RedirectStandardOutput = true, RedirectStandardError = true };
+            string host = OperatingSystem.IsWindows() ? "dotnet.exe" : "dotnet";
+            string dotnet = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "../../..", host));
+            ProcessStartInfo start = new(dotnet, [probe])
+            {
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
+            };
             foreach (string name in start.Environment.Keys.Where(key => key.Contains("_Enable")).ToArray())
             {
                 start.Environment.Remove(name); // a switch set outside would make the native run something else
@@ -68,7 +76,8 @@ public sealed class InstructionSets
             process.WaitForExit();
             Assert.True(process.ExitCode == 0, $"the probe ended with {process.ExitCode}: {errors.Result}");
             Report report = new();
-            foreach (string line in output.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+            const StringSplitOptions Tidy = StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries;
+            foreach (string line in output.Split('\n', Tidy))
             {
                 if (line.Split(' ') is ["flag", string flag, string value])
                 {

@@ -21,19 +21,19 @@ internal static class OracleComparison
     private const double Unit = 1.0 / (1 << 24);
 
     /// <summary>
-    /// Compares. The budget of the n-th result is 6·u·√n in the L2 norm, relative: an operator adds about 3·u of its own
-    /// (the figure measured on the pages of LinearProjection and RmsNorm), errors of n operators are independent and add
-    /// as squares, and a factor of two is left for what attention and SiLU amplify.
+    /// Compares. The budget of the n-th result is 6·u·√n in the L2 norm, relative: an operator adds about 3·u of its
+    /// own (measured on the pages of LinearProjection and RmsNorm), errors of n operators are independent and add as
+    /// squares, and a factor of two is left for what attention and SiLU amplify.
     /// </summary>
     public static OracleReport Of(
-        ModelConfiguration configuration, ForwardInput input, ulong seed = 11, ForwardOperators<float>? operators = null)
+        ModelConfiguration configuration, ForwardInput input, ulong seed = 11)
     {
         using WorkerPool workers = new(1);
         ModelWeights weights = TinyModels.Weights(configuration, seed);
         Run<float> run = Runs.Of(
             configuration,
             weights,
-            operators ?? new Float32Operators<Float32Precision>(ExecutionEngine.Vector512, workers),
+            new Float32Operators<Float32Precision>(ExecutionEngine.Vector512, workers),
             input);
         Run<double> oracle = Runs.Of(configuration, weights, new Float64Operators(workers), input);
         Assert.Equal(oracle.Taps.Names, run.Taps.Names);
@@ -77,7 +77,7 @@ internal static class OracleComparison
         return new OracleReport(count, worst, worstName, null);
     }
 
-    /// <summary>‖actual − exact‖ / ‖exact‖; NaN if anything is not a number, ∞ if exact is all zero and actual not.</summary>
+    /// <summary>‖actual − exact‖ / ‖exact‖; NaN if anything is no number, ∞ if only exact is all zero.</summary>
     public static double RelativeError(float[] actual, double[] exact)
     {
         Assert.Equal(exact.Length, actual.Length);
@@ -131,9 +131,11 @@ internal static class OracleComparison
     {
         string choice = name.Replace("topk_weight", "topk_idx", StringComparison.Ordinal);
         (int[] indices, int topK) = run.Taps.Choices[choice];
-        return (Sort(indices, run.Single(name)), Sort(oracle.Taps.Choices[choice].Indices, oracle.Taps.Tensors[name].Values));
+        int[] exactIndices = oracle.Taps.Choices[choice].Indices;
+        return (Sort(indices, run.Single(name)), Sort(exactIndices, oracle.Taps.Tensors[name].Values));
 
         T[] Sort<T>(int[] experts, T[] values) =>
-            [.. Enumerable.Range(0, values.Length).OrderBy(at => at / topK).ThenBy(at => experts[at]).Select(at => values[at])];
+            [.. Enumerable.Range(0, values.Length)
+                .OrderBy(at => at / topK).ThenBy(at => experts[at]).Select(at => values[at])];
     }
 }

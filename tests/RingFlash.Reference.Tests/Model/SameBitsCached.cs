@@ -107,7 +107,8 @@ public sealed class SameBitsCached
         }
 
         long[] Columns(long[] values, int start, int end) =>
-            [.. Enumerable.Range(0, lengths.Length).SelectMany(row => values[((row * 150) + start)..((row * 150) + end)])];
+            [.. Enumerable.Range(0, lengths.Length)
+                .SelectMany(row => values[((row * 150) + start)..((row * 150) + end)])];
     }
 
     [Fact]
@@ -160,8 +161,8 @@ public sealed class SameBitsCached
     }
 
     /// <summary>
-    /// The MTP layer of a chunk sees token 0 after the chunk's last token, as published, and keeps that in its own cache
-    /// slot. So only the first chunk up to its last position equals the whole; its last position must not.
+    /// The MTP layer of a chunk sees token 0 after the chunk's last token, as published, and keeps that in its own
+    /// cache slot. So only the first chunk up to its last position equals the whole; its last position must not.
     /// </summary>
     private static void AssertFirstMultiTokenChunk(
         HostTensor<float> whole, HostTensor<float> chunk, int length, int tokens)

@@ -24,7 +24,8 @@ public sealed class Semantics : IDisposable
     {
         const int Tokens = 6;
         ModelConfiguration configuration = TinyModels.Read();
-        long[] ids = TinyModels.Ids(configuration, batch * Tokens), labels = TinyModels.Ids(configuration, ids.Length, 9);
+        long[] ids = TinyModels.Ids(configuration, batch * Tokens);
+        long[] labels = TinyModels.Ids(configuration, ids.Length, 9);
         labels[0] = labels[2] = labels[^1] = -100;
         Run<float> run = RunOf(configuration, new ForwardInput(ids, batch) { Labels = labels });
         List<double> main = [], multiToken = [];
@@ -58,7 +59,8 @@ public sealed class Semantics : IDisposable
         // No labels, no loss; no MTP layer, no second one.
         Assert.Null(RunOf(configuration, new ForwardInput(ids, batch)).Result.Losses);
         ForwardInput withoutMultiToken = new(ids, batch) { Labels = labels, RunMultiToken = false };
-        Assert.Equal(new ForwardLosses(losses.Main, losses.Main, null), RunOf(configuration, withoutMultiToken).Result.Losses);
+        Assert.Equal(
+            new ForwardLosses(losses.Main, losses.Main, null), RunOf(configuration, withoutMultiToken).Result.Losses);
     }
 
     [Fact]
@@ -68,7 +70,7 @@ public sealed class Semantics : IDisposable
         ModelConfiguration configuration = TinyModels.Read();
         Run<float> run = RunOf(configuration, PaddedInputs.Of(configuration, [Tokens, 4]));
         int uniform = 0;
-        foreach (string name in run.Taps.Names.Where(name => name.EndsWith("attention.weights", StringComparison.Ordinal)))
+        foreach (string name in run.Taps.Names.Where(name => name.EndsWith(".weights", StringComparison.Ordinal)))
         {
             HostTensor<float> weights = run.Taps.Tensors[name];
             Assert.Equal("[2, 6, 9, 9]", weights.ToString());
@@ -110,10 +112,10 @@ public sealed class Semantics : IDisposable
     {
         ModelConfiguration configuration = TinyModels.Read();
         long[] ids = TinyModels.Ids(configuration, 8), ones = [.. Enumerable.Repeat(1L, 8)];
+        long[] positions = [0, 1, 2, 3, 4, 5, 6, 7];
         Run<float> plain = RunOf(configuration, new ForwardInput(ids, 1));
         Runs.AssertSameBits(plain, RunOf(configuration, new ForwardInput(ids, 1) { AttentionMask = ones }));
-        Runs.AssertSameBits(
-            plain, RunOf(configuration, new ForwardInput(ids, 1) { Positions = [.. Enumerable.Range(0, 8).Select(p => (long)p)] }));
+        Runs.AssertSameBits(plain, RunOf(configuration, new ForwardInput(ids, 1) { Positions = positions }));
 
         Run<float> padded = RunOf(configuration, new ForwardInput(ids, 1) { AttentionMask = [0, 0, 1, 1, 1, 1, 1, 1] });
         Runs.AssertSameBits("cos", plain.Single("model.rotary_emb.cos"), padded.Single("model.rotary_emb.cos"));
@@ -134,8 +136,8 @@ public sealed class Semantics : IDisposable
         ForwardInput[] bad =
         [
             good with { Ids = ids[1..] }, good with { Batch = 0 }, good with { Ids = [] },
-            good with { Labels = ids[4..] }, good with { Labels = [.. ids, .. ids] }, good with { Positions = ids[4..] },
-            good with { LastLogitsOnly = true },
+            good with { Labels = ids[4..] }, good with { Labels = [.. ids, .. ids] },
+            good with { Positions = ids[4..] }, good with { LastLogitsOnly = true },
         ];
         foreach (ForwardInput input in bad)
         {
@@ -194,7 +196,8 @@ public sealed class Semantics : IDisposable
     public void Overwriting_a_result_changes_what_follows_and_nothing_else()
     {
         ModelConfiguration configuration = TinyModels.Read(("num_nextn_predict_layers", 0));
-        ForwardInput one = new(TinyModels.Ids(configuration, 9, 1), 1), other = new(TinyModels.Ids(configuration, 9, 2), 1);
+        ForwardInput one = new(TinyModels.Ids(configuration, 9, 1), 1);
+        ForwardInput other = new(TinyModels.Ids(configuration, 9, 2), 1);
         Run<float> first = RunOf(configuration, one), second = RunOf(configuration, other);
         Assert.NotEqual(first.Result.Logits.Values, second.Result.Logits.Values);
         const string At = "model.layers.0.output";
@@ -223,7 +226,8 @@ public sealed class Semantics : IDisposable
         Run<float> plain = RunOf(configuration, input);
         string[] ends = ["attention.weights", "margin", "lm_head.output", "mtp.0.logits", "topk_idx"];
         int tried = 0;
-        foreach (string name in plain.Taps.Names.Where(name => !ends.Any(end => name.EndsWith(end, StringComparison.Ordinal))))
+        foreach (string name in plain.Taps.Names.Where(
+            name => !ends.Any(end => name.EndsWith(end, StringComparison.Ordinal))))
         {
             Recorder<float> recorder = new();
             recorder.Replacements.Add(name, new float[plain.Single(name).Length]);
@@ -243,7 +247,8 @@ public sealed class Semantics : IDisposable
     [Fact]
     public void An_overwritten_decision_is_obeyed()
     {
-        ModelConfiguration configuration = TinyModels.Read(("first_k_dense_replace", 0), ("num_nextn_predict_layers", 0));
+        ModelConfiguration configuration =
+            TinyModels.Read(("first_k_dense_replace", 0), ("num_nextn_predict_layers", 0));
         ForwardInput input = new(TinyModels.Ids(configuration, 3), 1);
         DecisionForcer forcer = new();
         ModelWeights weights = TinyModels.Weights(configuration);

@@ -11,9 +11,9 @@ public static partial class CausalAttention
     /// <summary>
     /// Scores: a lane is a key. 32 keys at a time are transposed to [headDim, 32] and multiplied with four query rows by
     /// the product tile, so a score keeps the chain of <see cref="Summation.Dot"/>; a transposed block serves all query
-    /// heads of its group. Context: a lane is a channel; keys ascend in blocks of 128 from the first visible one, up to the
-    /// last key that the query may see and no further. Remainder: surplus rows and keys of a tile are dropped, channels beyond a
-    /// multiple of sixteen use the scalar chain.
+    /// heads of its group. Context: a lane is a channel; keys ascend in blocks of 128 from the first visible one, up to
+    /// the last key that the query may see and no further. Remainder: surplus rows and keys of a tile are dropped,
+    /// channels beyond a multiple of sixteen use the scalar chain.
     /// </summary>
     /// <typeparam name="TPrecision">The precision policy.</typeparam>
     /// <param name="workers">The threads; an item is 32 queries of one key/value head.</param>

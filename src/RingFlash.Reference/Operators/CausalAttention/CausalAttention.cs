@@ -12,8 +12,8 @@ namespace RingFlash.Reference.Operators;
 /// heads · headDim], heads concatenated in order. Query head h reads key/value head ⌊h / (heads/keyValueHeads)⌋.</para>
 /// <para>Order: q·k over channels and p·v over keys are products; the blocks of p·v count from the first visible key of
 /// the sequence, which is absolute position 0 without left padding. So chunks of a prompt and decoding give the bits of
-/// the whole, and a left padded sequence those of itself unpadded (the denominator's halving tree pairs stripes at cyclic
-/// distances, so moving every key by the same number of stripes does not change it).</para>
+/// the whole, and a left padded sequence those of itself unpadded (the denominator's halving tree pairs stripes at
+/// cyclic distances, so moving every key by the same number of stripes does not change it).</para>
 /// <para>Rounding points: q·k; the quotient by √headDim (a division, not a multiplication by 1/√headDim); p; context.</para>
 /// <para>Bound: with A = max_j Σ_d|q·k|/√headDim a score is within (headDim + 2)·u·A (headDim fused steps, the quotient,
 /// the rounded √headDim); twice that is relative in p, once for e[j] and once for the denominator. Softmax itself adds
