@@ -29,6 +29,22 @@ public abstract class WeightMatrix
     /// <summary>Columns of W: the length of an input row.</summary>
     public int Inputs { get; }
 
+    /// <summary>The length of one of the two axes of a stored matrix.</summary>
+    /// <param name="source">The source, for messages.</param>
+    /// <param name="tensor">The tensor.</param>
+    /// <param name="axis">0 for outputs, 1 for inputs.</param>
+    /// <returns>At least 1.</returns>
+    /// <exception cref="InvalidInputException">The tensor is no matrix, or an axis is empty or too long.</exception>
+    protected static int Axis(IWeightSource source, TensorInfo tensor, int axis)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        ArgumentNullException.ThrowIfNull(tensor);
+        return tensor.Shape.Count == 2 && tensor.Shape[axis] is > 0 and <= int.MaxValue
+            ? (int)tensor.Shape[axis]
+            : throw new InvalidInputException(
+                source.Description, tensor.Name, $"shape {tensor.ShapeText}; a matrix [outputs, inputs] is required");
+    }
+
     /// <summary>Reads one row.</summary>
     /// <param name="row">0 … Outputs − 1.</param>
     /// <param name="destination">[Inputs], float32, written.</param>
@@ -56,7 +72,7 @@ public sealed class SourceMatrix : WeightMatrix
     /// Whether wider values are rounded to bfloat16, as loading the published model in bfloat16 does.
     /// </param>
     public SourceMatrix(IWeightSource source, TensorInfo tensor, bool roundToBFloat16)
-        : base(tensor.Name, checked((int)tensor.Shape[0]), checked((int)tensor.Shape[1]))
+        : base(tensor.Name, Axis(source, tensor, 0), Axis(source, tensor, 1))
     {
         this.source = source;
         this.tensor = tensor;
@@ -108,10 +124,16 @@ public sealed class Float8BlockMatrix : WeightMatrix
     /// <param name="source">The source of both.</param>
     /// <param name="codes">[outputs, inputs], F8_E4M3.</param>
     /// <param name="scaleTensor">[⌈outputs/128⌉, ⌈inputs/128⌉], F32.</param>
-    /// <exception cref="InvalidInputException">The scales have another shape.</exception>
+    /// <exception cref="InvalidInputException">The codes are no e4m3 matrix, or the scales do not fit them.</exception>
     public Float8BlockMatrix(IWeightSource source, TensorInfo codes, TensorInfo scaleTensor)
-        : base(codes.Name, checked((int)codes.Shape[0]), checked((int)codes.Shape[1]))
+        : base(codes.Name, Axis(source, codes, 0), Axis(source, codes, 1))
     {
+        if (codes.ElementType != ElementType.Float8E4M3)
+        {
+            throw new InvalidInputException(
+                source.Description, codes.Name, $"element type {codes.ElementType.HeaderName()}, expected F8_E4M3");
+        }
+
         this.source = source;
         this.codes = codes;
         scaleColumns = (Inputs + BlockSize - 1) / BlockSize;
@@ -121,7 +143,8 @@ public sealed class Float8BlockMatrix : WeightMatrix
             throw new InvalidInputException(
                 source.Description,
                 scaleTensor.Name,
-                $"shape {scaleTensor.ShapeText}, but {codes.ShapeText} in blocks of 128 needs [{scaleRows}, {scaleColumns}]");
+                $"shape {scaleTensor.ShapeText}, but {codes.ShapeText} in blocks of 128 needs "
+                + $"[{scaleRows}, {scaleColumns}]");
         }
 
         scales = new float[scaleRows * scaleColumns];

@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Globalization;
 using System.Linq;
 using RingFlash.Reference.Checkpoint;
 using RingFlash.Reference.Configuration;
@@ -37,49 +38,72 @@ internal static class DecodeCase
     private static void RunVariant(CaseContext context, string prefix, ModelConfiguration configuration)
     {
         GoldenCase golden = context.Golden;
+        bool isIsolated = context.Mode == VerifyMode.Isolated;
         long[] prompt = golden.RequireIntegers("input_ids", out IReadOnlyList<long> shape);
         ModelCase.CheckIds(golden, prompt, shape, configuration);
         long[] goldenIds = golden.RequireIntegers($"{prefix}.generated_ids", out _);
+        ModelCase.CheckVocabulary(golden, $"{prefix}.generated_ids", goldenIds, configuration);
         if (shape[0] != 1 || goldenIds.Length == 0)
         {
-            throw new InvalidInputException(golden.File.Description, prefix, "a decode case holds one sequence and at least one step");
+            throw new InvalidInputException(
+                golden.File.Description, prefix, "a decode case holds one sequence and at least one step");
         }
 
         using IWeightSource owned = golden.OpenWeights(configuration);
         TimedWeightSource weights = new(owned);
+        TensorCatalog.Check(configuration, weights);
         MeasuredOperators operators = context.Measured();
         RingFlashModel<float> model = new(
             configuration, new ModelWeights(weights, configuration, golden.Precision == "bfloat16"), operators);
         int steps = goldenIds.Length, total = prompt.Length + steps - 1, vocabulary = configuration.VocabularySize;
-        KeyValueCache<float> cache = new(configuration, 1, total);
-        long[]? positions = golden.Integers("position_ids"), mask = golden.Integers("attention_mask");
-        ForwardInput Input(long[] fed, int past) => new(fed, 1)
+        KeyValueCache<float> cache = new(configuration, 1, total), computed = new(configuration, 1, total);
+        CachedTap[] cached = CachedTaps(golden, prefix, configuration, total);
+        long[]? positions = ModelCase.Aligned(golden, "position_ids", shape), mask = ModelCase.Mask(golden, shape);
+        ForwardResult<float> Forward(long[] fed, int past)
         {
-            // The prompt as the case gives it; generated tokens follow its last position and are never padding.
-            Positions = positions is null ? null : past == 0 ? positions : [positions[^1] + past - prompt.Length + 1],
-            AttentionMask = mask is null ? null : [.. mask, .. Enumerable.Repeat(1L, past + fed.Length - prompt.Length)],
-        };
-        ForwardResult<float> result = model.Forward(Input(prompt, 0), cache);
+            ForwardInput input = new(fed, 1)
+            {
+                // The prompt as the case gives it; generated tokens follow its last position and are never padding.
+                Positions = positions is null ? null
+                    : past == 0 ? positions
+                    : [positions[^1] + past - prompt.Length + 1],
+                AttentionMask = mask is null
+                    ? null
+                    : [.. mask, .. Enumerable.Repeat(1L, past + fed.Length - prompt.Length)],
+            };
+            ForwardResult<float> step = model.Forward(input, cache);
+            foreach (CachedTap tap in cached)
+            {
+                Copy(tap.Of(cache), tap.Of(computed), past, fed.Length); // before the reference's replace them
+            }
+
+            return step;
+        }
+
+        ForwardResult<float> result = Forward(prompt, 0);
+
         // The origin of the prefill's logits stands for all steps: each passes the same operators.
         Origin origin = operators.OriginOf(result.Logits) with { Gauge = null };
-        Compare(context, $"{prefix}.prefill.logits", result.Logits.Values, origin);
+        Compare(context, $"{prefix}.prefill.logits", result.Logits.Values, origin, index => index / vocabulary, _ => false);
 
         HostTensor<float> stepLogits = new(1, steps, vocabulary);
         HostTensor<float>? multiTokenLogits = result.MultiTokenLogits is null ? null : new(1, steps, vocabulary);
-        Origin multiTokenOrigin = result.MultiTokenLogits is null ? origin : operators.OriginOf(result.MultiTokenLogits) with { Gauge = null };
+        Origin multiTokenOrigin = result.MultiTokenLogits is null
+            ? origin
+            : operators.OriginOf(result.MultiTokenLogits) with { Gauge = null };
         long[] ids = new long[steps];
         for (int step = 0; step < steps; step++)
         {
             if (step > 0)
             {
                 context.Report($"{prefix}: token {step + 1} of {steps}", (double)step / steps);
-                if (context.Mode == VerifyMode.Isolated)
+                int past = prompt.Length + step - 1;
+                if (isIsolated)
                 {
-                    FeedCache(golden, prefix, configuration, cache, prompt.Length + step - 1);
+                    FeedCache(golden, cached, cache, past);
                 }
 
-                long fed = context.Mode == VerifyMode.Isolated ? goldenIds[step - 1] : ids[step - 1];
-                result = model.Forward(Input([fed], prompt.Length + step - 1), cache);
+                result = Forward([isIsolated ? goldenIds[step - 1] : ids[step - 1]], past);
             }
 
             result.Logits.Row(result.Logits.Rows - 1).CopyTo(stepLogits.Row(step));
@@ -87,61 +111,95 @@ internal static class DecodeCase
             ids[step] = ArgMax(stepLogits.Row(step));
         }
 
-        Compare(context, $"{prefix}.step_logits", stepLogits.Values, origin);
+        // Free: behind a greedy token that went the other way by a near tie, another text is continued.
+        Choices choices = new(ids, stepLogits, origin, golden.Precision == "bfloat16", FollowsItself: !isIsolated);
+        int tie = choices.FirstDifference(goldenIds) is int first && choices.FollowsItself
+            && choices.IsNearTie(first, goldenIds[first])
+                ? first
+                : steps;
+        bool BehindTie(int step) => step > tie;
+        int StepOf(int index) => index / vocabulary;
+        Compare(context, $"{prefix}.step_logits", stepLogits.Values, origin, StepOf, BehindTie);
         if (multiTokenLogits is not null)
         {
-            Compare(context, $"{prefix}.mtp.0.step_logits", multiTokenLogits.Values, multiTokenOrigin);
+            Compare(context, $"{prefix}.mtp.0.step_logits", multiTokenLogits.Values, multiTokenOrigin, StepOf, BehindTie);
         }
 
-        double[] gaps = Gaps(stepLogits);
-        CompareGaps(context, $"{prefix}.top1_top2_gap", gaps, stepLogits, origin);
-        CompareIds(context, $"{prefix}.generated_ids", ids, goldenIds, gaps, stepLogits, origin);
-        CompareIds(context, $"{prefix}.sequence", [.. prompt, .. ids], [.. prompt, .. goldenIds], null, stepLogits, origin);
-        CompareCache(context, prefix, configuration, cache, total, operators, origin);
-        WithoutCache(context, prefix, model, [.. prompt, .. goldenIds], steps, origin);
+        CompareGaps(context, $"{prefix}.top1_top2_gap", stepLogits, origin, BehindTie);
+        CompareIds(context, $"{prefix}.generated_ids", [], choices);
+        CompareIds(context, $"{prefix}.sequence", prompt, choices);
+        foreach (CachedTap tap in cached)
+        {
+            HostTensor<float> held = tap.Of(computed);
+            Origin cachedOrigin = origin with { Operator = "KeyValueCache" };
+            Compare(
+                context,
+                tap.Name,
+                held.Values,
+                cachedOrigin,
+                index => index / held.Width % total,
+                token => token >= prompt.Length && BehindTie(token - prompt.Length));
+        }
+
+        WithoutCache(context, prefix, model, prompt, goldenIds, positions, mask, origin);
         context.WeightTime += weights.Elapsed;
     }
 
     /// <summary>One pass over the whole sequence stands for every step without a cache: no token sees a later one.</summary>
     private static void WithoutCache(
-        CaseContext context, string prefix, RingFlashModel<float> model, long[] sequence, int steps, Origin origin)
+        CaseContext context,
+        string prefix,
+        RingFlashModel<float> model,
+        long[] prompt,
+        long[] goldenIds,
+        long[]? positions,
+        long[]? mask,
+        Origin origin)
     {
-        if (!context.Golden.Holds($"{prefix}.nocache.step_logits") && !context.Golden.Holds($"{prefix}.nocache.generated_ids"))
+        GoldenCase golden = context.Golden;
+        string logitsName = $"{prefix}.nocache.step_logits", idsName = $"{prefix}.nocache.generated_ids";
+        if (!golden.Holds(logitsName) && !golden.Holds(idsName))
         {
             return;
         }
 
-        long[]? positions = context.Golden.Integers("position_ids"), mask = context.Golden.Integers("attention_mask");
-        ForwardResult<float> whole = model.Forward(new ForwardInput(sequence[..^1], 1)
+        int steps = goldenIds.Length;
+        ForwardResult<float> whole = model.Forward(new ForwardInput([.. prompt, .. goldenIds[..^1]], 1)
         {
             RunMultiToken = false,
-            Positions = positions is null ? null : [.. positions, .. Enumerable.Range(1, steps - 1).Select(step => positions[^1] + step)],
+            Positions = positions is null
+                ? null
+                : [.. positions, .. Enumerable.Range(1, steps - 1).Select(step => positions[^1] + step)],
             AttentionMask = mask is null ? null : [.. mask, .. Enumerable.Repeat(1L, steps - 1)],
         });
         HostTensor<float> logits = new(1, steps, whole.Logits.Width);
         whole.Logits.Span[^logits.Values.Length..].CopyTo(logits.Span);
-        Compare(context, $"{prefix}.nocache.step_logits", logits.Values, origin);
+        Compare(context, logitsName, logits.Values, origin, index => index / logits.Width, _ => false);
         long[] ids = [.. Enumerable.Range(0, steps).Select(step => (long)ArgMax(logits.Row(step)))];
-        if (context.Golden.Integers($"{prefix}.nocache.generated_ids") is long[] goldenIds)
-        {
-            CompareIds(context, $"{prefix}.nocache.generated_ids", ids, goldenIds, Gaps(logits), logits, origin);
-        }
+        Choices choices = new(ids, logits, origin, golden.Precision == "bfloat16", FollowsItself: false);
+        CompareIds(context, idsName, [], choices);
     }
 
-    private static void Compare(CaseContext context, string name, float[] ours, Origin origin)
+    private static void Compare(
+        CaseContext context,
+        string name,
+        float[] ours,
+        Origin origin,
+        Func<int, int> tokenOf,
+        Func<int, bool> skip)
     {
         if (context.Recorder.Wants(name, out TensorInfo? tap))
         {
             bool isBFloat16 = context.Golden.Precision == "bfloat16";
             TapComparison.Terms terms = new(tap.ElementType == ElementType.BFloat16, isBFloat16);
-            int width = (int)tap.Shape[^1];
-            context.Recorder.Add(TapComparison.Compare(
-                name, ours, context.Golden.File.ReadAllSingle(tap), [.. tap.Shape], index => index / width, _ => false, origin, terms));
+            float[] golden = context.Golden.File.ReadAllSingle(tap);
+            context.Recorder.Add(
+                TapComparison.Compare(name, ours, golden, [.. tap.Shape], tokenOf, skip, origin, terms));
         }
     }
 
     private static void CompareGaps(
-        CaseContext context, string name, double[] gaps, HostTensor<float> logits, Origin origin)
+        CaseContext context, string name, HostTensor<float> logits, Origin origin, Func<int, bool> skip)
     {
         if (context.Recorder.Wants(name, out TensorInfo? tap))
         {
@@ -150,92 +208,108 @@ internal static class DecodeCase
             bool isBFloat16 = context.Golden.Precision == "bfloat16";
             context.Recorder.Add(TapComparison.Compare(
                 name,
-                Array.ConvertAll(gaps, gap => (float)gap),
+                Array.ConvertAll(Gaps(logits), gap => (float)gap),
                 context.Golden.File.ReadAllSingle(tap),
                 [.. tap.Shape],
                 index => index,
-                _ => false,
+                skip,
                 Origin.Of(origin.Operator, 2, [origin], null, 0, 0),
                 new TapComparison.Terms(false, isBFloat16, scale)));
         }
     }
 
-    /// <summary>Greedy tokens must be equal; where our two best logits are closer than the budget, it is a near tie.</summary>
-    private static void CompareIds(
-        CaseContext context,
-        string name,
-        long[] ours,
-        long[] golden,
-        double[]? gaps,
-        HostTensor<float> logits,
-        Origin origin)
+    /// <summary>
+    /// Greedy tokens must be equal, unless our logits of both are closer than the budget: a near tie. Whoever goes on with
+    /// its own tokens cannot be compared behind one.
+    /// </summary>
+    private static void CompareIds(CaseContext context, string name, long[] prompt, Choices choices)
     {
-        if (!context.Recorder.Wants(name, out _))
+        if (!context.Recorder.Wants(name, out TensorInfo? tap))
         {
             return;
         }
 
-        int first = Enumerable.Range(0, Math.Min(ours.Length, golden.Length)).FirstOrDefault(index => ours[index] != golden[index], -1);
-        first = first < 0 && ours.Length != golden.Length ? Math.Min(ours.Length, golden.Length) : first;
-        double allowed = 2 * ErrorBudget.LargestElement(origin.Operations) * logits.Values.Max(value => Math.Abs((double)value));
-        bool nearTie = first >= 0 && gaps is not null && first < gaps.Length && gaps[first] <= allowed;
-        context.Recorder.Add(first >= 0 && !nearTie
-            ? TapComparison.Failure(name, origin, $"token {first}: ours {At(ours, first)}, published {At(golden, first)}")
-            : new TapResult
+        long[] ours = [.. prompt, .. choices.Ids], golden = context.Golden.File.ReadInt64(tap);
+        Origin origin = choices.Origin;
+        List<int> ties = [];
+        int compared = 0;
+        while (compared < Math.Max(ours.Length, golden.Length) && !(ties.Count > 0 && choices.FollowsItself))
+        {
+            string mine = At(ours, compared), theirs = At(golden, compared);
+            int step = compared - prompt.Length;
+            if (mine == theirs)
             {
-                Tap = name,
-                Operator = origin.Operator,
-                Path = origin.Path,
-                Compared = first < 0 ? golden.Length : first,
-                BehindNearTie = first < 0 ? 0 : golden.Length - first,
-                Verdict = Verdict.Passed,
-                Note = nearTie ? $"near tie at step {first}" : string.Empty,
-            });
+                compared++;
+            }
+            else if (step >= 0 && step < choices.Ids.Length && compared < golden.Length
+                && choices.IsNearTie(step, golden[compared]))
+            {
+                ties.Add(step);
+                compared++;
+            }
+            else
+            {
+                context.Recorder.Add(TapComparison.Failure(
+                    name, origin, $"token {compared}: ours {mine}, published {theirs}"));
+                return;
+            }
+        }
+
+        context.Recorder.Add(new TapResult
+        {
+            Tap = name,
+            Operator = origin.Operator,
+            Path = origin.Path,
+            Compared = compared,
+            BehindNearTie = golden.Length - compared,
+            Verdict = Verdict.Passed,
+            Note = ties.Count == 0 ? string.Empty : $"near ties at steps {string.Join(", ", ties)}",
+        });
     }
 
     private static string At(long[] values, int index) =>
-        index < values.Length ? values[index].ToString(System.Globalization.CultureInfo.InvariantCulture) : "nothing";
+        index < values.Length ? values[index].ToString(CultureInfo.InvariantCulture) : "nothing";
 
-    private static void CompareCache(
-        CaseContext context,
-        string prefix,
-        ModelConfiguration configuration,
-        KeyValueCache<float> cache,
-        int length,
-        MeasuredOperators operators,
-        Origin origin)
+    /// <summary>The caches that the case holds.</summary>
+    private static CachedTap[] CachedTaps(
+        GoldenCase golden, string prefix, ModelConfiguration configuration, int length)
     {
-        for (int layer = 0; layer < configuration.LayerCount + configuration.NextTokenPredictionLayerCount; layer++)
+        List<CachedTap> taps = [];
+        int layers = configuration.LayerCount + configuration.NextTokenPredictionLayerCount;
+        for (int layer = 0; layer < layers; layer++)
         {
-            foreach ((string part, HostTensor<float> tensor) in new[] { ("key", cache.Keys(layer)), ("value", cache.Values(layer)) })
+            foreach (bool isKey in new[] { true, false })
             {
-                float[] held = [.. Enumerable.Range(0, tensor.Shape[0] * tensor.Shape[1]).SelectMany(head =>
-                    tensor.Values.Skip(head * cache.Capacity * tensor.Width).Take(length * tensor.Width))];
-                Origin ours = origin with { Operator = "KeyValueCache" };
-                Compare(context, $"{prefix}.cache.layers.{layer}.{part}", held, ours);
+                CachedTap tap = new($"{prefix}.cache.layers.{layer}.{(isKey ? "key" : "value")}", layer, isKey);
+                golden.CheckShape(tap.Name, 1, configuration.KeyValueHeadCount, length, configuration.HeadDimension);
+                if (golden.Holds(tap.Name))
+                {
+                    taps.Add(tap);
+                }
             }
         }
+
+        return [.. taps];
     }
 
     /// <summary>Replaces what the cache holds before a position by the reference's cache, where the case has it.</summary>
-    private static void FeedCache(
-        GoldenCase golden, string prefix, ModelConfiguration configuration, KeyValueCache<float> cache, int length)
+    private static void FeedCache(GoldenCase golden, CachedTap[] taps, KeyValueCache<float> cache, int length)
     {
-        for (int layer = 0; layer < configuration.LayerCount + configuration.NextTokenPredictionLayerCount; layer++)
+        foreach (CachedTap tap in taps)
         {
-            foreach ((string part, HostTensor<float> tensor) in new[] { ("key", cache.Keys(layer)), ("value", cache.Values(layer)) })
-            {
-                if (golden.File.TryGetTensor($"{prefix}.cache.layers.{layer}.{part}", out TensorInfo? tap))
-                {
-                    float[] values = golden.File.ReadAllSingle(tap);
-                    int width = tensor.Width, heldTokens = (int)tap.Shape[2];
-                    for (int head = 0; head < tensor.Shape[0] * tensor.Shape[1]; head++)
-                    {
-                        values.AsSpan(head * heldTokens * width, Math.Min(length, heldTokens) * width)
-                            .CopyTo(tensor.Span[(head * cache.Capacity * width)..]);
-                    }
-                }
-            }
+            HostTensor<float> held = tap.Of(cache), reference = new(held.Shape.ToArray());
+            golden.File.ReadAllSingle(golden.File.RequireTensor(tap.Name)).CopyTo(reference.Span);
+            Copy(reference, held, 0, length);
+        }
+    }
+
+    /// <summary>Copies some tokens of every head from one cache to the same place of another.</summary>
+    private static void Copy(HostTensor<float> source, HostTensor<float> destination, int firstToken, int tokens)
+    {
+        int width = source.Width, perHead = source.Shape[2] * width;
+        for (int start = firstToken * width; start < source.Values.Length; start += perHead)
+        {
+            source.Span.Slice(start, tokens * width).CopyTo(destination.Span[start..]);
         }
     }
 
@@ -265,5 +339,28 @@ internal static class DecodeCase
         }
 
         return gaps;
+    }
+
+    /// <summary>Keys or values of one layer in the case.</summary>
+    private sealed record CachedTap(string Name, int Layer, bool IsKey)
+    {
+        public HostTensor<float> Of(KeyValueCache<float> cache) => IsKey ? cache.Keys(Layer) : cache.Values(Layer);
+    }
+
+    /// <summary>Our greedy tokens, and the logits that they were chosen by.</summary>
+    private sealed record Choices(
+        long[] Ids, HostTensor<float> Logits, Origin Origin, bool UnderBFloat16, bool FollowsItself)
+    {
+        public int? FirstDifference(long[] golden) =>
+            Enumerable.Range(0, Ids.Length).Where(step => Ids[step] != golden[step]).Select(step => (int?)step).FirstOrDefault();
+
+        public bool IsNearTie(int step, long goldenId)
+        {
+            Span<float> logits = Logits.Row(step);
+            return goldenId >= 0
+                && goldenId < logits.Length
+                && (double)logits[(int)Ids[step]] - logits[(int)goldenId]
+                    <= ErrorBudget.Swap(Origin.Operations, logits, UnderBFloat16);
+        }
     }
 }

@@ -69,6 +69,27 @@ internal static class ErrorBudget
         return 2 * step / largest;
     }
 
+    /// <summary>How close two logits must be for either to come first: each may be off by the budget.</summary>
+    /// <param name="operations">N.</param>
+    /// <param name="logits">[vocabulary], the values that are ranked.</param>
+    /// <param name="underBFloat16">Whether the case ran in bfloat16.</param>
+    /// <returns>Absolute; 0 when a logit is not finite.</returns>
+    public static double Swap(double operations, ReadOnlySpan<float> logits, bool underBFloat16)
+    {
+        double largest = 0;
+        foreach (float logit in logits)
+        {
+            if (!float.IsFinite(logit))
+            {
+                return 0;
+            }
+
+            largest = Math.Max(largest, Math.Abs((double)logit));
+        }
+
+        return 2 * largest * (underBFloat16 ? BFloat16LargestElement(largest) : LargestElement(operations));
+    }
+
     /// <summary>Units of u·gauge for one element of a product.</summary>
     /// <param name="inputs">K.</param>
     /// <returns>Units.</returns>

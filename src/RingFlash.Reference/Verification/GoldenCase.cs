@@ -178,6 +178,37 @@ public sealed class GoldenCase : IDisposable
         return File.ReadInt64(tensor);
     }
 
+    /// <summary>Refuses a tensor whose axes do not fit the configuration and the inputs.</summary>
+    /// <param name="name">Its name; nothing is checked when the case has no such tensor.</param>
+    /// <param name="shape">The axes that it must have.</param>
+    /// <exception cref="InvalidInputException">It has others.</exception>
+    public void CheckShape(string name, params long[] shape)
+    {
+        if (File.TryGetTensor(name, out TensorInfo? tensor) && !tensor.Shape.SequenceEqual(shape))
+        {
+            throw new InvalidInputException(
+                File.Description,
+                $"tensor \"{name}\"",
+                $"shape {tensor.ShapeText}; the configuration and the inputs need {TensorInfo.FormatShape(shape)}");
+        }
+    }
+
+    /// <summary>Refuses an integer tensor with a value outside a range.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="values">Its values.</param>
+    /// <param name="isAllowed">Whether a value is allowed.</param>
+    /// <param name="rule">What is allowed, in words.</param>
+    /// <exception cref="InvalidInputException">A value is not allowed.</exception>
+    public void CheckValues(string name, long[]? values, Func<long, bool> isAllowed, string rule)
+    {
+        int bad = Array.FindIndex(values ?? [], value => !isAllowed(value));
+        if (bad >= 0)
+        {
+            throw new InvalidInputException(
+                File.Description, $"tensor \"{name}\"", $"{values![bad]} at {bad}; {rule}");
+        }
+    }
+
     /// <inheritdoc/>
     public void Dispose() => File.Dispose();
 

@@ -83,7 +83,7 @@ internal sealed class GoldenTrace : ForwardTrace<float>
             recorder.Add(CompareTap(name, tensor.Span, tap, tensor, operators.OriginOf(tensor), null, nearTies.IsBehind));
         }
 
-        if (mode == VerifyMode.Isolated)
+        if (mode == VerifyMode.Isolated && tap.ElementCount == tensor.Values.Length)
         {
             golden.File.ReadAllSingle(tap).CopyTo(tensor.Values.AsSpan());
             operators.SetReference(tensor);
@@ -95,13 +95,21 @@ internal sealed class GoldenTrace : ForwardTrace<float>
     {
         ArgumentNullException.ThrowIfNull(decision);
         onTap(name);
-        long[]? indices = golden.Integers($"{name}.topk_idx");
+        long[]? indices = ReadChoice(name, decision);
         float[]? margins = Floats($"{name}.margin");
+        float[]? weights = Floats($"{name}.topk_weight");
+        bool isReplaced = mode == VerifyMode.Isolated && indices is not null && weights is not null;
         Func<int, bool> skip = nearTies.IsBehind;
         if (indices is not null)
         {
             recorder.MarkSeen($"{name}.topk_idx");
-            RoutingComparison routing = new(decision, indices, margins, ScoreErrors(name, decision), golden.Configuration!.ExpertsPerGroup, nearTies);
+            int expertsPerGroup = golden.Configuration!.ExpertsPerGroup;
+            RoutingComparison routing = new(decision, indices, margins, ScoreErrors(name, decision), expertsPerGroup, nearTies);
+            if (!isReplaced)
+            {
+                routing.LeaveOutWhatFollows(nearTies);
+            }
+
             if (recorder.Wants($"{name}.topk_idx", out _))
             {
                 recorder.Add(routing.Result(name));
@@ -130,18 +138,28 @@ internal sealed class GoldenTrace : ForwardTrace<float>
             recorder.Add(CompareTap($"{name}.margin", decision.Margins.Span, marginTap, decision.Margins, origin, 1, skip));
         }
 
-        if (mode == VerifyMode.Isolated)
+        if (isReplaced)
         {
-            float[]? weights = Floats($"{name}.topk_weight");
-            if (indices is not null && weights is not null)
-            {
-                Array.ConvertAll(indices, index => (int)index).CopyTo(decision.TopKIndices, 0);
-                weights.CopyTo(decision.TopKWeights.Values, 0);
-                operators.SetReference(decision.TopKWeights);
-            }
+            Array.ConvertAll(indices!, index => (int)index).CopyTo(decision.TopKIndices, 0);
+            weights!.CopyTo(decision.TopKWeights.Values, 0);
+            operators.SetReference(decision.TopKWeights);
         }
 
         scores = null;
+    }
+
+    /// <summary>The reference's experts, after checking that everything it says of the choice fits this model.</summary>
+    private long[]? ReadChoice(string name, RouterDecision<float> decision)
+    {
+        int tokens = decision.TopKWeights.Rows, experts = golden.Configuration!.ExpertCount;
+        string choice = $"{name}.topk_idx";
+        golden.CheckShape(choice, tokens, decision.TopK);
+        golden.CheckShape($"{name}.topk_weight", tokens, decision.TopK);
+        golden.CheckShape($"{name}.margin", tokens);
+        long[]? indices = golden.Integers(choice);
+        golden.CheckValues(
+            choice, indices, index => index >= 0 && index < experts, $"an expert is one of 0 … {experts - 1}");
+        return indices;
     }
 
     private TapResult CompareTap(

@@ -33,8 +33,13 @@ internal static class LogitsComparison
     {
         TapComparison.Terms terms = new(false, underBFloat16);
         Origin whole = origin with { Gauge = null };
-        foreach (TensorInfo tap in golden.File.Tensors.Where(tensor => tensor.Name.StartsWith(prefix + ".", StringComparison.Ordinal)).ToArray())
+        foreach (TensorInfo tap in golden.File.Tensors)
         {
+            if (!tap.Name.StartsWith(prefix + ".", StringComparison.Ordinal))
+            {
+                continue;
+            }
+
             string kind = tap.Name[(prefix.Length + 1)..];
             if (!recorder.Wants(tap.Name, out _))
             {
@@ -45,7 +50,9 @@ internal static class LogitsComparison
             {
                 float[] reference = golden.File.ReadAllSingle(tap);
                 int width = reference.Length / Math.Max(1, logits.Rows);
-                float[] ours = [.. Enumerable.Range(0, logits.Rows).SelectMany(row => logits.Row(row)[..Math.Min(width, logits.Width)].ToArray())];
+                int shared = Math.Min(width, logits.Width);
+                float[] ours =
+                    [.. Enumerable.Range(0, logits.Rows).SelectMany(row => logits.Row(row)[..shared].ToArray())];
                 recorder.Add(TapComparison.Compare(
                     tap.Name, ours, reference, [.. tap.Shape], index => index / width, nearTies.IsBehind, whole, terms));
             }
@@ -53,18 +60,20 @@ internal static class LogitsComparison
             {
                 float[] ours = [.. Enumerable.Range(0, logits.Rows).Select(row => LogSumExp(logits.Row(row)))];
                 Origin after = Origin.Of(nameof(LogSoftmax), 2, [origin], null, 0, 0);
+                float[] reference = golden.File.ReadAllSingle(tap);
                 recorder.Add(TapComparison.Compare(
-                    tap.Name, ours, golden.File.ReadAllSingle(tap), [.. tap.Shape], index => index, nearTies.IsBehind, after, terms));
+                    tap.Name, ours, reference, [.. tap.Shape], index => index, nearTies.IsBehind, after, terms));
             }
             else if (kind == "argmax")
             {
                 long[] ids = golden.File.ReadInt64(tap);
-                recorder.Add(CompareRanks(tap.Name, logits, ids, 1, whole, nearTies));
+                recorder.Add(CompareRanks(tap.Name, logits, ids, 1, whole, underBFloat16, nearTies));
             }
             else if (kind.StartsWith("top", StringComparison.Ordinal) && kind.EndsWith(".ids", StringComparison.Ordinal))
             {
                 long[] ids = golden.File.ReadInt64(tap);
-                recorder.Add(CompareRanks(tap.Name, logits, ids, ids.Length / Math.Max(1, logits.Rows), whole, nearTies));
+                int count = ids.Length / Math.Max(1, logits.Rows);
+                recorder.Add(CompareRanks(tap.Name, logits, ids, count, whole, underBFloat16, nearTies));
             }
             else if (kind.StartsWith("top", StringComparison.Ordinal) && kind.EndsWith(".values", StringComparison.Ordinal))
             {
@@ -72,9 +81,11 @@ internal static class LogitsComparison
                 float[] reference = golden.File.ReadAllSingle(tap);
                 long[]? ids = golden.Integers($"{tap.Name[..^".values".Length]}.ids");
                 int count = reference.Length / Math.Max(1, logits.Rows);
-                float[] ours = ids is null || ids.Length != reference.Length || ids.Any(id => id < 0 || id >= logits.Width)
-                    ? []
-                    : [.. ids.Select((id, index) => logits.Row(index / count)[(int)id])];
+                bool fits = ids is not null
+                    && ids.Length == reference.Length
+                    && ids.Length == logits.Rows * count
+                    && ids.All(id => id >= 0 && id < logits.Width);
+                float[] ours = fits ? [.. ids!.Select((id, index) => logits.Row(index / count)[(int)id])] : [];
                 recorder.Add(TapComparison.Compare(
                     tap.Name, ours, reference, [.. tap.Shape], index => index / count, nearTies.IsBehind, whole, terms));
             }
@@ -92,8 +103,20 @@ internal static class LogitsComparison
     /// are closer than the budget for logits.
     /// </summary>
     private static TapResult CompareRanks(
-        string name, HostTensor<float> logits, long[] ids, int count, Origin origin, NearTies nearTies)
+        string name,
+        HostTensor<float> logits,
+        long[] ids,
+        int count,
+        Origin origin,
+        bool underBFloat16,
+        NearTies nearTies)
     {
+        if (count == 0 || count > logits.Width || ids.Length != logits.Rows * count)
+        {
+            return TapComparison.Failure(
+                name, origin, $"the case has {ids.Length} ids for {logits.Rows} tokens with {logits.Width} logits each");
+        }
+
         long compared = 0, skipped = 0;
         int ties = 0;
         for (int row = 0; row < logits.Rows; row++)
@@ -106,7 +129,7 @@ internal static class LogitsComparison
 
             float[] values = logits.Row(row).ToArray();
             int[] order = Best(values, count);
-            double allowed = 2 * ErrorBudget.LargestElement(origin.Operations) * values.Max(value => Math.Abs((double)value));
+            double allowed = ErrorBudget.Swap(origin.Operations, values, underBFloat16);
             for (int rank = 0; rank < count; rank++)
             {
                 compared++;
@@ -116,7 +139,8 @@ internal static class LogitsComparison
                     continue;
                 }
 
-                if (id < 0 || id >= values.Length || Math.Abs((double)values[id] - values[order[rank]]) > allowed)
+                // Written so that a NaN is an error and not a near tie.
+                if (id < 0 || id >= values.Length || !(Math.Abs((double)values[id] - values[order[rank]]) <= allowed))
                 {
                     string theirs = id >= 0 && id < values.Length ? TapComparison.Number(values[id]) : "out of range";
                     return TapComparison.Failure(
@@ -124,7 +148,8 @@ internal static class LogitsComparison
                         origin,
                         string.Create(
                             CultureInfo.InvariantCulture,
-                            $"token {row}, rank {rank}: our best is id {order[rank]} ({TapComparison.Number(values[order[rank]])}), published id {id} (ours {theirs})"));
+                            $"token {row}, rank {rank}: our best is id {order[rank]} "
+                                + $"({TapComparison.Number(values[order[rank]])}), published id {id} (ours {theirs})"));
                 }
 
                 ties++;

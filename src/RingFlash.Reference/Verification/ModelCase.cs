@@ -35,9 +35,14 @@ internal static class ModelCase
         ForwardInput input = new(ids, batch)
         {
             Positions = Aligned(golden, "position_ids", shape),
-            AttentionMask = Aligned(golden, "attention_mask", shape),
+            AttentionMask = Mask(golden, shape),
             Labels = Aligned(golden, "labels", shape),
         };
+        golden.CheckValues(
+            "labels",
+            input.Labels,
+            label => label == CrossEntropy.IgnoreIndex || (label >= 0 && label < configuration.VocabularySize),
+            $"a label is a token id below {configuration.VocabularySize}, or {CrossEntropy.IgnoreIndex}");
 
         MeasuredOperators operators = context.Measured();
         TimedTrace trace = new(context, weights, operators, batch, tokens, configuration);
@@ -55,7 +60,7 @@ internal static class ModelCase
     public static ModelConfiguration RequireConfiguration(GoldenCase golden) => golden.Configuration
         ?? throw new EnvironmentException(Path.Combine(golden.Folder, "config.json"), "no such file, and the case needs it");
 
-    /// <summary>Checks the shape and the range of token ids.</summary>
+    /// <summary>Checks the shape and the range of token ids, and that activations for them fit into memory.</summary>
     /// <param name="golden">The case.</param>
     /// <param name="ids">The ids.</param>
     /// <param name="shape">Their axes.</param>
@@ -68,17 +73,58 @@ internal static class ModelCase
             throw new InvalidInputException(golden.File.Description, "input_ids", "[batch, tokens] with at least one token is required");
         }
 
-        int bad = Array.FindIndex(ids, id => id < 0 || id >= configuration.VocabularySize);
-        if (bad >= 0)
+        CheckVocabulary(golden, "input_ids", ids, configuration);
+        double widest = new[]
+        {
+            (double)configuration.VocabularySize,
+            configuration.IntermediateSize,
+            (double)configuration.HiddenSize * Math.Max(2, configuration.ExpertsPerToken),
+            configuration.QueryKeyValueWidth,
+            (double)configuration.ExpertIntermediateSize * configuration.ExpertsPerToken,
+            (double)configuration.AttentionHeadCount * shape[1],
+        }.Max();
+        if (ids.Length * widest > Array.MaxLength)
         {
             throw new InvalidInputException(
                 golden.File.Description,
                 "input_ids",
-                $"id {ids[bad]} at {bad} is outside the vocabulary of {configuration.VocabularySize}");
+                $"{ids.Length} tokens of up to {widest} values fit no array, the limit is {Array.MaxLength}");
         }
     }
 
-    private static long[]? Aligned(GoldenCase golden, string name, IReadOnlyList<long> shape)
+    /// <summary>Checks that values are token ids.</summary>
+    /// <param name="golden">The case.</param>
+    /// <param name="name">The tensor.</param>
+    /// <param name="ids">The ids.</param>
+    /// <param name="configuration">The configuration.</param>
+    public static void CheckVocabulary(
+        GoldenCase golden, string name, long[] ids, ModelConfiguration configuration) =>
+        golden.CheckValues(
+            name,
+            ids,
+            id => id >= 0 && id < configuration.VocabularySize,
+            $"a token id lies in the vocabulary of {configuration.VocabularySize}");
+
+    /// <summary>The attention mask of a case.</summary>
+    /// <param name="golden">The case.</param>
+    /// <param name="shape">The axes of the ids.</param>
+    /// <returns>[batch, tokens]; null when the case has none.</returns>
+    public static long[]? Mask(GoldenCase golden, IReadOnlyList<long> shape)
+    {
+        const string Name = "attention_mask";
+        long[]? mask = Aligned(golden, Name, shape);
+
+        // The published mask hides every number but 1; what another number should mean is anybody's guess.
+        golden.CheckValues(Name, mask, value => value is 0 or 1, "a mask holds 0 for padding and 1 for tokens");
+        return mask;
+    }
+
+    /// <summary>An integer input with one value per token.</summary>
+    /// <param name="golden">The case.</param>
+    /// <param name="name">The tensor.</param>
+    /// <param name="shape">The axes of the ids.</param>
+    /// <returns>[batch, tokens]; null when the case has none.</returns>
+    public static long[]? Aligned(GoldenCase golden, string name, IReadOnlyList<long> shape)
     {
         if (!golden.File.TryGetTensor(name, out TensorInfo? tensor))
         {

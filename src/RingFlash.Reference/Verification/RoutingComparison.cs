@@ -23,7 +23,7 @@ internal sealed class RoutingComparison
     private readonly int skipped;
     private readonly string note = string.Empty;
 
-    /// <summary>Compares; new near ties are noted.</summary>
+    /// <summary>Compares.</summary>
     /// <param name="ours">Our decision.</param>
     /// <param name="golden">[tokens, topK], the reference's experts.</param>
     /// <param name="margins">[tokens], the reference's margins; null when the case has none, and ours are used.</param>
@@ -67,12 +67,28 @@ internal sealed class RoutingComparison
             bool nearTie = margin <= MarginPerScoreError * scoreErrors[token];
             nearTieCount += nearTie ? 1 : 0;
             wrong += nearTie ? 0 : 1;
-            nearTies.Add(token); // right or wrong, what follows cannot be compared
             if (note.Length == 0 || (!nearTie && wrong == 1))
             {
                 note = string.Create(
                     CultureInfo.InvariantCulture,
-                    $"token {token}: experts [{string.Join(' ', mine)}], published [{string.Join(' ', reference)}], margin {margin:G3}, score error {scoreErrors[token]:G3}");
+                    $"token {token}: experts [{string.Join(' ', mine)}], published [{string.Join(' ', reference)}], "
+                    + $"margin {margin:G3}, score error {scoreErrors[token]:G3}");
+            }
+        }
+    }
+
+    /// <summary>
+    /// Notes the tokens that go on with other experts, by a near tie or an error: what follows cannot be compared. Not to
+    /// be called where the reference's choice replaces ours.
+    /// </summary>
+    /// <param name="nearTies">The near ties so far; extended.</param>
+    public void LeaveOutWhatFollows(NearTies nearTies)
+    {
+        for (int token = 0; token < sameExperts.Length; token++)
+        {
+            if (!sameExperts[token] && !nearTies.IsBehind(token))
+            {
+                nearTies.Add(token);
             }
         }
     }
@@ -102,22 +118,19 @@ internal sealed class RoutingComparison
     /// <summary>The result.</summary>
     /// <param name="gate">The router's name.</param>
     /// <returns>The result.</returns>
-    public RoutingResult Result(string gate)
+    public RoutingResult Result(string gate) => new()
     {
-        return new RoutingResult
-        {
-            Gate = gate,
-            Tokens = sameExperts.Length - skipped,
-            SameExperts = sameExperts.Count(value => value),
-            SameOrder = sameOrder,
-            SameGroups = sameGroups,
-            NearTies = nearTieCount,
-            Wrong = wrong,
-            BehindNearTie = skipped,
-            SmallestMargin = smallestMargin,
-            ScoreError = largestScoreError,
-            Verdict = sameExperts.Length == skipped ? Verdict.NotChecked : wrong > 0 ? Verdict.Failed : Verdict.Passed,
-            Note = note,
-        };
-    }
+        Gate = gate,
+        Tokens = sameExperts.Length - skipped,
+        SameExperts = sameExperts.Count(value => value),
+        SameOrder = sameOrder,
+        SameGroups = sameGroups,
+        NearTies = nearTieCount,
+        Wrong = wrong,
+        BehindNearTie = skipped,
+        SmallestMargin = smallestMargin,
+        ScoreError = largestScoreError,
+        Verdict = sameExperts.Length == skipped ? Verdict.NotChecked : wrong > 0 ? Verdict.Failed : Verdict.Passed,
+        Note = note,
+    };
 }
