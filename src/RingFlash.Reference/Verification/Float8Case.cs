@@ -20,12 +20,21 @@ internal static class Float8Case
 
         TensorInfo activationTensor = golden.File.RequireTensor("activation");
         TensorInfo codeTensor = golden.File.RequireTensor("weight.quantized");
+        Float8BlockMatrix weight = new(golden.File, codeTensor, golden.File.RequireTensor("weight.scale_inv"));
+        int inputs = weight.Inputs, outputs = weight.Outputs;
         float[] activation = golden.File.ReadAllSingle(activationTensor);
-        int inputs = (int)codeTensor.Shape[1], outputs = (int)codeTensor.Shape[0], tokens = activation.Length / inputs;
+        int tokens = activation.Length / inputs;
+        golden.CheckShape("activation", tokens, inputs);
+        golden.CheckShape("weight", outputs, inputs);
+        if (tokens == 0 || (long)tokens * outputs > Array.MaxLength)
+        {
+            throw new InvalidInputException(
+                golden.File.Description, "activation", $"{tokens} tokens; at least 1 and a product that fits an array");
+        }
+
         recorder.MarkSeen("activation");
         recorder.MarkSeen("weight");
         recorder.MarkSeen("weight.scale_inv");
-        Float8BlockMatrix weight = new(golden.File, codeTensor, golden.File.RequireTensor("weight.scale_inv"));
         CompareWeight(context, weight);
 
         float[] codes = new float[activation.Length];
@@ -39,7 +48,12 @@ internal static class Float8Case
             context.Engine, context.Workers, activation, weight, [], product);
         float[] gauge = Gauge(codes, scales, weight, tokens);
         Origin origin = Origin.Of(
-            nameof(LinearProjection), ErrorBudget.ProductWeight(inputs), [], () => Tensor(gauge), ErrorBudget.ProductUnits(inputs) + 2, 1);
+            nameof(LinearProjection),
+            ErrorBudget.ProductWeight(inputs),
+            [],
+            () => Tensor(gauge),
+            ErrorBudget.ProductUnits(inputs) + 2,
+            1);
         Compare(context, "output", product, origin);
         CompareDouble(context, "output.float64", product, origin);
         Compare(context, "output.bf16", Array.ConvertAll(product, BFloat16.Round), origin);
@@ -111,7 +125,8 @@ internal static class Float8Case
                 double sum = 0;
                 for (int k = 0; k < inputs; k++)
                 {
-                    sum += Math.Abs((double)codes[(t * inputs) + k] * scales[(t * blocks) + (k / Summation.BlockLength)] * row[k]);
+                    float scale = scales[(t * blocks) + (k / Summation.BlockLength)];
+                    sum += Math.Abs((double)codes[(t * inputs) + k] * scale * row[k]);
                 }
 
                 gauge[(t * weight.Outputs) + n] = (float)sum;
@@ -146,7 +161,7 @@ internal static class Float8Case
                 ours,
                 context.Golden.File.ReadAllSingle(tap),
                 [.. tap.Shape],
-                index => index / (int)tap.Shape[^1],
+                TokenOf(tap),
                 _ => false,
                 origin,
                 new TapComparison.Terms(isBFloat16, isBFloat16)));
@@ -159,8 +174,15 @@ internal static class Float8Case
         {
             // The float64 product rounded to float32: 1 more unit on a side that has none of its own.
             float[] golden = Array.ConvertAll(context.Golden.File.ReadAllDouble(tap), value => (float)value);
-            context.Recorder.Add(TapComparison.Compare(
-                name, ours, golden, [.. tap.Shape], index => index / (int)tap.Shape[^1], _ => false, origin, new TapComparison.Terms(false, false)));
+            TapComparison.Terms terms = new(false, false);
+            context.Recorder.Add(
+                TapComparison.Compare(name, ours, golden, [.. tap.Shape], TokenOf(tap), _ => false, origin, terms));
         }
+    }
+
+    private static Func<int, int> TokenOf(TensorInfo tap)
+    {
+        int width = tap.Shape.Count == 0 ? 1 : (int)tap.Shape[^1];
+        return index => index / width;
     }
 }

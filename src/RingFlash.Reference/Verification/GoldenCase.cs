@@ -10,12 +10,20 @@ using RingFlash.Reference.Numerics;
 
 namespace RingFlash.Reference.Verification;
 
-/// <summary>A golden case folder: <c>case.json</c>, <c>config.json</c> and <c>golden.safetensors</c>, opened and checked.</summary>
-/// <remarks>The format is described in <c>golden/README.md</c>.</remarks>
+/// <summary>
+/// A golden case folder: <c>case.json</c>, <c>config.json</c> and <c>golden.safetensors</c>, opened and checked.
+/// </summary>
+/// <remarks>The format is described in <c>golden/FORMAT.md</c>.</remarks>
 public sealed class GoldenCase : IDisposable
 {
     /// <summary>The format that is read.</summary>
     public const string Format = "ringflash-golden/1";
+
+    /// <summary>The kind of weights that are regenerated.</summary>
+    public const string SyntheticWeights = "synthetic";
+
+    /// <summary>The kind of weights whose quantised matrices are stored, the rest being regenerated.</summary>
+    public const string Float8Weights = "synthetic+fp8-block";
 
     private const long LargestCaseFile = 1 << 20;
 
@@ -98,7 +106,8 @@ public sealed class GoldenCase : IDisposable
         string format = Text(description, path, "format");
         if (format != Format)
         {
-            throw new InvalidInputException(path, "$.format", $"\"{format}\" is not {Format}; is the case newer than this tool?");
+            throw new InvalidInputException(
+                path, "$.format", $"\"{format}\" is not {Format}; is the case newer than this tool?");
         }
 
         string configurationPath = Path.Combine(folder, "config.json");
@@ -149,10 +158,12 @@ public sealed class GoldenCase : IDisposable
         SyntheticSource synthetic = new($"synthetic:{Name}@{Seed}", Seed, TensorCatalog.For(plain));
         return WeightsKind switch
         {
-            "synthetic" => synthetic,
-            "synthetic+fp8-block" => new OverlaySource(File, synthetic, "weights."),
+            SyntheticWeights => synthetic,
+            Float8Weights => new OverlaySource(File, synthetic, "weights."),
             _ => throw new InvalidInputException(
-                Path.Combine(Folder, "case.json"), "$.weights.kind", $"\"{WeightsKind}\" is not a kind of weights known here"),
+                Path.Combine(Folder, "case.json"),
+                "$.weights.kind",
+                $"\"{WeightsKind}\" is not a kind of weights known here"),
         };
     }
 
@@ -222,7 +233,8 @@ public sealed class GoldenCase : IDisposable
 
         return info.Length <= LargestCaseFile
             ? System.IO.File.ReadAllBytes(path)
-            : throw new InvalidInputException(path, string.Empty, $"{info.Length} bytes; a case description has at most {LargestCaseFile}");
+            : throw new InvalidInputException(
+                path, string.Empty, $"{info.Length} bytes; a case description has at most {LargestCaseFile}");
     }
 
     private static string Text(JsonElement element, string path, string key)

@@ -20,6 +20,8 @@ public static class GoldenManifest
 
     private const string Format = "ringflash-golden-manifest/1";
 
+    private const long LargestManifest = 1 << 24;
+
     /// <summary>Checks the files of one case against the manifest of its parent folder, if there is one.</summary>
     /// <param name="caseFolder">The case folder.</param>
     /// <returns>Whether there was a manifest that lists the case.</returns>
@@ -56,7 +58,8 @@ public static class GoldenManifest
                 throw new InvalidInputException(
                     file,
                     string.Empty,
-                    $"{stream.Length} bytes with SHA-256 {hash[..12]}…, but the manifest says {entry.Bytes} bytes with {entry.Sha256[..12]}…");
+                    $"{stream.Length} bytes with SHA-256 {hash[..12]}…, but the manifest says {entry.Bytes} bytes with "
+                    + $"{entry.Sha256[..12]}…");
             }
         }
 
@@ -68,6 +71,13 @@ public static class GoldenManifest
 
     private static Dictionary<string, (long Bytes, string Sha256)> Read(string path)
     {
+        long length = new FileInfo(path).Length;
+        if (length > LargestManifest)
+        {
+            throw new InvalidInputException(
+                path, string.Empty, $"{length} bytes; a manifest has at most {LargestManifest}");
+        }
+
         using JsonDocument document = StrictJson.Parse(File.ReadAllBytes(path), path);
         JsonElement root = document.RootElement;
         if (root.ValueKind != JsonValueKind.Object
@@ -80,6 +90,19 @@ public static class GoldenManifest
             throw new InvalidInputException(path, "$", $"not a {Format} with an array of files");
         }
 
+        try
+        {
+            return ReadEntries(files, path);
+        }
+        catch (InvalidOperationException exception)
+        {
+            // A lone surrogate escape passes the parser and fails in GetString.
+            throw new InvalidInputException(path, "$.files", "a string is not valid Unicode", exception);
+        }
+    }
+
+    private static Dictionary<string, (long Bytes, string Sha256)> ReadEntries(JsonElement files, string path)
+    {
         Dictionary<string, (long Bytes, string Sha256)> entries = [];
         foreach (JsonElement file in files.EnumerateArray())
         {
@@ -88,13 +111,14 @@ public static class GoldenManifest
                 || name.ValueKind != JsonValueKind.String
                 || !file.TryGetProperty("bytes", out JsonElement bytes)
                 || bytes.ValueKind != JsonValueKind.Number
-                || !bytes.TryGetInt64(out long length)
+                || !bytes.TryGetInt64(out long size)
                 || !file.TryGetProperty("sha256", out JsonElement hash)
                 || hash.ValueKind != JsonValueKind.String
                 || hash.GetString()!.Length != 64
-                || !entries.TryAdd(name.GetString()!, (length, hash.GetString()!)))
+                || !entries.TryAdd(name.GetString()!, (size, hash.GetString()!)))
             {
-                throw new InvalidInputException(path, "$.files", "an entry needs path (once), bytes and sha256 (64 hex digits)");
+                throw new InvalidInputException(
+                    path, "$.files", "an entry needs path (once), bytes and sha256 (64 hex digits)");
             }
         }
 

@@ -160,7 +160,7 @@ internal sealed class MeasuredOperators : ForwardOperators<float>
         ArgumentNullException.ThrowIfNull(gate);
         betweenOperators();
         HostTensor<float> y = inner.RouterLogits(x, gate);
-        return Note(y, Product(nameof(RouterLogits), x, gate, []));
+        return Note(y, Product(nameof(RouterLogits), x, gate, []) with { RoundingPoints = 0 }); // float32 under every policy
     }
 
     /// <inheritdoc/>

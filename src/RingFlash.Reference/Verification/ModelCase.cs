@@ -31,8 +31,7 @@ internal static class ModelCase
 
         long[] ids = golden.RequireIntegers("input_ids", out IReadOnlyList<long> shape);
         CheckIds(golden, ids, shape, configuration);
-        int batch = (int)shape[0], tokens = (int)shape[1];
-        ForwardInput input = new(ids, batch)
+        ForwardInput input = new(ids, (int)shape[0])
         {
             Positions = Aligned(golden, "position_ids", shape),
             AttentionMask = Mask(golden, shape),
@@ -45,7 +44,7 @@ internal static class ModelCase
             $"a label is a token id below {configuration.VocabularySize}, or {CrossEntropy.IgnoreIndex}");
 
         MeasuredOperators operators = context.Measured();
-        TimedTrace trace = new(context, weights, operators, batch, tokens, configuration);
+        TimedTrace trace = new(context, weights, operators, input, configuration);
         RingFlashModel<float> model = new(
             configuration, new ModelWeights(weights, configuration, golden.Precision == "bfloat16"), operators);
         model.Forward(input, null, trace);
@@ -219,16 +218,14 @@ internal static class ModelCase
             CaseContext context,
             TimedWeightSource weights,
             MeasuredOperators operators,
-            int batch,
-            int tokens,
+            ForwardInput input,
             ModelConfiguration configuration)
         {
             this.weights = weights;
             threads = context.Workers.ThreadCount;
             int layers = configuration.LayerCount + configuration.NextTokenPredictionLayerCount;
             progress = name => ReportLayer(context, name, layers);
-            inner = new GoldenTrace(
-                context.Golden, context.Recorder, operators, context.Mode, batch, tokens, progress);
+            inner = new GoldenTrace(context.Golden, context.Recorder, operators, context.Mode, input, progress);
         }
 
         public TimeSpan CompareTime { get; private set; }

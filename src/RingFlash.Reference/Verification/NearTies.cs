@@ -6,7 +6,8 @@ namespace RingFlash.Reference.Verification;
 
 /// <summary>
 /// Which tokens of a free run are no longer comparable because a near tie of the router went the other way: the token
-/// itself at once, and from the next attention on every later token of its sequence.
+/// itself at once, and from the next attention on every later token of its sequence, as well as those of its left padding
+/// that see no key of their own and therefore, as published, attend to every key of the sequence.
 /// </summary>
 internal sealed class NearTies
 {
@@ -14,16 +15,23 @@ internal sealed class NearTies
     private readonly int tokens;
     private readonly bool[] behind;
     private readonly bool[] added;
+    private readonly bool[] seesAll;
 
     /// <summary>Starts a pass without near ties.</summary>
     /// <param name="batch">Sequences.</param>
     /// <param name="tokens">Tokens per sequence.</param>
-    public NearTies(int batch, int tokens)
+    /// <param name="attentionMask">[batch, tokens], 0 for padding; null for none.</param>
+    public NearTies(int batch, int tokens, long[]? attentionMask)
     {
         this.batch = batch;
         this.tokens = tokens;
         behind = new bool[batch * tokens];
         added = new bool[batch * tokens];
+        seesAll = new bool[batch * tokens];
+        for (int token = 0; attentionMask is not null && token < seesAll.Length; token++)
+        {
+            seesAll[token] = attentionMask[token] == 0 && (token % tokens == 0 || seesAll[token - 1]);
+        }
     }
 
     /// <summary>Whether there has been any.</summary>
@@ -38,7 +46,7 @@ internal sealed class NearTies
     /// <param name="token">The token.</param>
     public void Add(int token) => behind[token] = added[token] = true;
 
-    /// <summary>Spreads to later tokens, as the attention of the next layer does.</summary>
+    /// <summary>Spreads to the tokens that see one, as the attention of the next layer does.</summary>
     public void EnterLayer()
     {
         for (int sequence = 0; sequence < batch; sequence++)
@@ -48,6 +56,11 @@ internal sealed class NearTies
             {
                 reached |= added[token];
                 behind[token] |= reached;
+            }
+
+            for (int token = sequence * tokens; reached && token < (sequence + 1) * tokens; token++)
+            {
+                behind[token] |= seesAll[token];
             }
         }
     }

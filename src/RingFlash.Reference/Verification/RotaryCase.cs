@@ -19,6 +19,14 @@ internal static class RotaryCase
         GoldenCase golden = context.Golden;
         RotaryConfiguration rotary = ModelCase.RequireConfiguration(golden).Rotary;
         long[] positions = golden.RequireIntegers("positions", out _);
+        if ((long)positions.Length * rotary.RotaryDimension > Array.MaxLength)
+        {
+            throw new InvalidInputException(
+                golden.File.Description,
+                "positions",
+                $"{positions.Length} positions of {rotary.RotaryDimension} channels fit no array");
+        }
+
         AddNote(context, rotary);
         RotaryConfiguration plain = rotary with
         {
@@ -65,6 +73,7 @@ internal static class RotaryCase
 
         if (recorder.Wants($"{prefix}.attention_scaling", out TensorInfo? scaling))
         {
+            context.Golden.CheckShape(scaling.Name, 1);
             double golden = context.Golden.File.ReadAllDouble(scaling)[0];
             long ulps = UlpDistance.Between(table.AttentionScaling, golden);
             double difference = Math.Abs(table.AttentionScaling - golden);
@@ -83,7 +92,7 @@ internal static class RotaryCase
                 MaxUlps = ulps,
                 MaxRelativeBudget = Budget,
                 L2Budget = Budget,
-                OverBudget = difference / Math.Abs(golden) / Budget,
+                OverBudget = difference == 0 ? 0 : difference / Math.Abs(golden) / Budget,
                 Worst = new WorstElement("[0]", -1, table.AttentionScaling, golden),
                 Verdict = difference <= Budget * Math.Abs(golden) ? Verdict.Passed : Verdict.Failed,
             });
@@ -144,13 +153,17 @@ internal static class RotaryCase
             double exact = function(angle) * (float)table.AttentionScaling;
             oursNearer += Math.Abs(ours[index] - exact) <= Math.Abs(golden[index] - exact) ? 1 : 0;
             beyondOne += ulps > 1 ? 1 : 0;
+            double ourError = UlpDistance.UlpError(ours[index], exact);
+            double theirError = UlpDistance.UlpError(golden[index], exact);
             places.Add(string.Create(
-                CultureInfo.InvariantCulture, $"({positions[index / (2 * pairs)]}, {channel}) {UlpDistance.UlpError(ours[index], exact):F2}:{UlpDistance.UlpError(golden[index], exact):F2}"));
+                CultureInfo.InvariantCulture,
+                $"({positions[index / (2 * pairs)]}, {channel}) {ourError:F2}:{theirError:F2}"));
         }
 
         recorder.AddNote(places.Count == 0
             ? $"{name}: equal to the bit"
-            : $"{name}: {places.Count} of {ours.Length / 2} differ, {places.Count - beyondOne} of them by 1 ulp, ours the nearer to the float64 "
-                + $"value of the same float32 angle in {oursNearer}; (position, channel) error in ulp ours:published: {string.Join(", ", places)}");
+            : $"{name}: {places.Count} of {ours.Length / 2} differ, {places.Count - beyondOne} of them by 1 ulp, ours the "
+                + $"nearer to the float64 value of the same float32 angle in {oursNearer}; (position, channel) error in "
+                + $"ulp ours:published: {string.Join(", ", places)}");
     }
 }

@@ -37,7 +37,8 @@ internal static class TapComparison
     {
         if (ours.Length != golden.Length)
         {
-            return Failure(tap, origin, $"ours has {ours.Length} elements, the case {golden.Length} ({TensorInfo.FormatShape(shape.ToArray())})");
+            string axes = TensorInfo.FormatShape(shape.ToArray());
+            return Failure(tap, origin, $"ours has {ours.Length} elements, the case {golden.Length} ({axes})");
         }
 
         float[]? gauge = origin.Gauge?.Invoke().Values;
@@ -59,6 +60,7 @@ internal static class TapComparison
             float a = ours[index], b = golden[index];
             if (!float.IsFinite(a) || !float.IsFinite(b))
             {
+                totals.NotFinite++;
                 if (nonFinite.Length == 0 && !a.Equals(b))
                 {
                     nonFinite = $"{Place(shape, index)} is {Number(a)} where the reference has {Number(b)}";
@@ -83,15 +85,17 @@ internal static class TapComparison
             if (gauge is not null && difference > 0)
             {
                 double units = difference / (unitRoundoff * ElementGauge(gauge[index], b, origin, terms));
-                if (units > totals.Units)
+                if (!(units <= totals.Units))
                 {
+                    // A NaN, from a gauge that is none, stays and fails: what cannot be judged is not within budget.
                     totals.Units = units;
                     worstUnits = index;
                 }
             }
         }
 
-        return Judge(tap, origin, terms, totals, gauge is not null, oneStep, nonFinite, new Sides(ours, golden, shape), worst, worstUnits, tokenOf);
+        Sides sides = new(ours, golden, shape);
+        return Judge(tap, origin, terms, totals, gauge is not null, oneStep, nonFinite, sides, worst, worstUnits, tokenOf);
     }
 
     /// <summary>A tap that could not be compared at all.</summary>
@@ -139,7 +143,8 @@ internal static class TapComparison
     {
         double smallest = terms.IsBFloat16 ? BFloat16.Round(float.Epsilon * 65536) : float.Epsilon;
         double value = terms.IsBFloat16
-            ? Math.Abs((double)golden) + (origin.UnitsBudget * gauge * ErrorBudget.Float32Roundoff / ErrorBudget.BFloat16Roundoff)
+            ? Math.Abs((double)golden)
+                + (origin.UnitsBudget * gauge * ErrorBudget.Float32Roundoff / ErrorBudget.BFloat16Roundoff)
             : gauge;
         return Math.Max(value, smallest / ErrorBudget.Float32Roundoff);
     }
@@ -163,7 +168,9 @@ internal static class TapComparison
         bool exactInput = oneStep && !terms.IsBFloat16; // a float32 operator fed the reference's own values
         bool bfloat16Noise = terms.IsBFloat16 || (terms.UnderBFloat16 && !exactInput);
         double l2Budget = bfloat16Noise ? ErrorBudget.BFloat16L2 : ErrorBudget.L2(origin.Operations);
-        double largestBudget = bfloat16Noise ? ErrorBudget.BFloat16LargestElement(scale) : ErrorBudget.LargestElement(origin.Operations);
+        double largestBudget = bfloat16Noise
+            ? ErrorBudget.BFloat16LargestElement(scale)
+            : ErrorBudget.LargestElement(origin.Operations);
         if (terms.Scale is not null)
         {
             l2Budget = double.PositiveInfinity; // differences of near-equal numbers have no meaningful L2 error of their own
@@ -195,7 +202,11 @@ internal static class TapComparison
             Worst = shown < 0 ? null : new WorstElement(
                 Place(sides.Shape, shown), tokenOf(shown), sides.Ours[shown], sides.Golden[shown]),
             Verdict = totals.Compared == 0 ? Verdict.NotChecked : over <= 1 ? Verdict.Passed : Verdict.Failed,
-            Note = totals.Compared == 0 ? "every token lies behind a near tie" : nonFinite,
+            Note = totals.Skipped > 0 && totals.Compared == 0 ? "every token lies behind a near tie"
+                : totals.Compared == 0 ? "the tap is empty"
+                : nonFinite.Length == 0 && totals.NotFinite > 0
+                    ? $"{totals.NotFinite} values are NaN or infinite on both sides alike"
+                : nonFinite,
         };
     }
 
@@ -212,6 +223,7 @@ internal static class TapComparison
     {
         public long Compared;
         public long Skipped;
+        public long NotFinite;
         public double SquaredError;
         public double SquaredGolden;
         public double LargestGolden;

@@ -73,6 +73,10 @@ public static class Verifier
             case "model" when golden.IsTraining:
                 notChecked = "gradients need backward operators, which this build does not have";
                 break;
+            case "model" when golden.WeightsKind is not (GoldenCase.SyntheticWeights or GoldenCase.Float8Weights):
+                notChecked = $"weights of kind \"{InvalidInputException.Escape(golden.WeightsKind)}\" are not supported by "
+                    + "this build";
+                break;
             case "model" when golden.UsesCache:
                 DecodeCase.Run(context);
                 break;
@@ -86,7 +90,8 @@ public static class Verifier
                 Float8Case.Run(context);
                 break;
             default:
-                notChecked = $"cases of kind \"{InvalidInputException.Escape(golden.Kind)}\" are not supported by this build";
+                string kind = InvalidInputException.Escape(golden.Kind);
+                notChecked = $"cases of kind \"{kind}\" are not supported by this build";
                 break;
         }
 
@@ -144,12 +149,14 @@ public static class Verifier
         || golden.Name.Contains(filter, StringComparison.Ordinal)
         || golden.File.Tensors.Any(tensor => tensor.Name.Contains(filter, StringComparison.Ordinal));
 
-    private static ForwardOperators<float> DefaultOperators(ExecutionEngine engine, string precision, WorkerPool workers) =>
+    private static ForwardOperators<float> DefaultOperators(
+        ExecutionEngine engine, string precision, WorkerPool workers) =>
         precision == "bfloat16"
             ? new Float32Operators<BFloat16Precision>(engine, workers)
             : new Float32Operators<Float32Precision>(engine, workers);
 
-    private static double Share(TimeSpan part, TimeSpan whole) => whole > TimeSpan.Zero ? Math.Clamp(part / whole, 0, 1) : 0;
+    private static double Share(TimeSpan part, TimeSpan whole) =>
+        whole > TimeSpan.Zero ? Math.Clamp(part / whole, 0, 1) : 0;
 
     private static long PeakMemory()
     {
