@@ -4,8 +4,8 @@ using RingFlash.Reference.Numerics;
 namespace RingFlash.Reference.Checkpoint;
 
 /// <summary>
-/// A linear weight W [outputs, inputs] as the operators see it: float32 values read by row or by panel. Where the values
-/// come from (a file, a generator, codes with block scales) is not visible.
+/// A linear weight W [outputs, inputs] as the operators see it: float32 values read by row or by panel. Where the
+/// values come from (a file, a generator, codes with block scales) is not visible.
 /// </summary>
 public abstract class WeightMatrix
 {

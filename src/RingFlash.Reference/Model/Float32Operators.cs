@@ -5,7 +5,9 @@ using RingFlash.Reference.Operators;
 
 namespace RingFlash.Reference.Model;
 
-/// <summary>The operators on an engine with float32 arithmetic, under a precision policy. Every member forwards.</summary>
+/// <summary>
+/// The operators on an engine with float32 arithmetic, under a precision policy. Every member forwards.
+/// </summary>
 /// <typeparam name="TPrecision">Float32 or bfloat16 rounding points.</typeparam>
 public class Float32Operators<TPrecision> : ForwardOperators<float>
     where TPrecision : struct, IPrecision
@@ -117,7 +119,15 @@ public class Float32Operators<TPrecision> : ForwardOperators<float>
         ArgumentNullException.ThrowIfNull(values);
         HostTensor<float> context = new(shape.Batch, shape.QueryTokens, shape.Heads * shape.HeadDim);
         Operators.CausalAttention.Apply<TPrecision>(
-            engine, workers, shape, query.Values, keys.Values, values.Values, visible, context.Values, weights?.Values ?? []);
+            engine,
+            workers,
+            shape,
+            query.Values,
+            keys.Values,
+            values.Values,
+            visible,
+            context.Values,
+            weights?.Values ?? []);
         return context;
     }
 
@@ -140,11 +150,14 @@ public class Float32Operators<TPrecision> : ForwardOperators<float>
     }
 
     /// <inheritdoc/>
-    public override RouterDecision<float> GroupLimitedTopK(HostTensor<float> scores, float[] expertBias, RouterShape shape)
+    public override RouterDecision<float> GroupLimitedTopK(
+        HostTensor<float> scores, float[] expertBias, RouterShape shape)
     {
         ArgumentNullException.ThrowIfNull(scores);
-        RouterDecision<float> decision =
-            new(new int[scores.Rows * shape.TopK], new HostTensor<float>(scores.Rows, shape.TopK), new HostTensor<float>(scores.Rows));
+        RouterDecision<float> decision = new(
+            new int[scores.Rows * shape.TopK],
+            new HostTensor<float>(scores.Rows, shape.TopK),
+            new HostTensor<float>(scores.Rows));
         Operators.GroupLimitedTopK.Apply(
             engine,
             shape,

@@ -125,8 +125,10 @@ public sealed class Float64Operators : ForwardOperators<double>
         HostTensor<double> scores, float[] expertBias, RouterShape shape)
     {
         ArgumentNullException.ThrowIfNull(scores);
-        RouterDecision<double> decision =
-            new(new int[scores.Rows * shape.TopK], new HostTensor<double>(scores.Rows, shape.TopK), new HostTensor<double>(scores.Rows));
+        RouterDecision<double> decision = new(
+            new int[scores.Rows * shape.TopK],
+            new HostTensor<double>(scores.Rows, shape.TopK),
+            new HostTensor<double>(scores.Rows));
         for (int t = 0; t < scores.Rows; t++)
         {
             Span<int> indices = decision.TopKIndices.AsSpan(t * shape.TopK, shape.TopK);

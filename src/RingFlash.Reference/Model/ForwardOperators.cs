@@ -91,7 +91,9 @@ public abstract class ForwardOperators<T>
         byte[] visible,
         HostTensor<T>? weights);
 
-    /// <summary>The router's product, in float32 under every policy; see <see cref="Operators.LinearProjection"/>.</summary>
+    /// <summary>
+    /// The router's product, in float32 under every policy; see <see cref="Operators.LinearProjection"/>.
+    /// </summary>
     /// <param name="x">[…, hidden].</param>
     /// <param name="gate">[experts, hidden].</param>
     /// <returns>[tokens, experts].</returns>

@@ -4,8 +4,8 @@ namespace RingFlash.Reference.Model;
 
 /// <summary>
 /// Sees every named intermediate result of a forward pass, in order. A pass without a trace pays nothing: names are not
-/// even formed. A trace may overwrite what it is shown; the next operator then reads the overwritten values, which is how
-/// each operator is checked on the reference's own input.
+/// even formed. A trace may overwrite what it is shown; the next operator then reads the overwritten values, which is
+/// how each operator is checked on the reference's own input.
 /// </summary>
 /// <typeparam name="T">What activations are held in.</typeparam>
 public abstract class ForwardTrace<T>

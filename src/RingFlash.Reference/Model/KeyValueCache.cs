@@ -5,8 +5,8 @@ using RingFlash.Reference.Numerics;
 namespace RingFlash.Reference.Model;
 
 /// <summary>
-/// Keys (after QK-norm and RoPE) and values of the tokens so far, per layer, before the heads are repeated. An MTP layer
-/// has the slot after the last main layer.
+/// Keys (after QK-norm and RoPE) and values of the tokens so far, per layer, before the heads are repeated. An MTP
+/// layer has the slot after the last main layer.
 /// </summary>
 /// <typeparam name="T">What activations are held in.</typeparam>
 public sealed class KeyValueCache<T>
@@ -29,8 +29,10 @@ public sealed class KeyValueCache<T>
         lengths = new int[layers];
         for (int layer = 0; layer < layers; layer++)
         {
-            keys[layer] = new HostTensor<T>(batch, configuration.KeyValueHeadCount, capacity, configuration.HeadDimension);
-            values[layer] = new HostTensor<T>(batch, configuration.KeyValueHeadCount, capacity, configuration.HeadDimension);
+            keys[layer] =
+                new HostTensor<T>(batch, configuration.KeyValueHeadCount, capacity, configuration.HeadDimension);
+            values[layer] =
+                new HostTensor<T>(batch, configuration.KeyValueHeadCount, capacity, configuration.HeadDimension);
         }
 
         Batch = batch;
@@ -73,7 +75,8 @@ public sealed class KeyValueCache<T>
         int tokens = key.Shape[2], start = lengths[layer];
         if (start + tokens > Capacity)
         {
-            throw new ArgumentException($"the cache holds {Capacity} tokens; {start} + {tokens} do not fit", nameof(key));
+            throw new ArgumentException(
+                $"the cache holds {Capacity} tokens; {start} + {tokens} do not fit", nameof(key));
         }
 
         Copy(key, keys[layer], start);

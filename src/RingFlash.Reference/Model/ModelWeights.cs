@@ -17,10 +17,13 @@ public sealed class ModelWeights
     private readonly bool roundToBFloat16;
     private readonly LayerWeights?[] layers;
 
-    /// <summary>Binds a source to a configuration; call <c>TensorCatalog.Check</c> first for a complete list of faults.</summary>
+    /// <summary>
+    /// Binds a source to a configuration; call <c>TensorCatalog.Check</c> first for a complete list of faults.
+    /// </summary>
     /// <param name="source">The source.</param>
     /// <param name="configuration">The configuration.</param>
-    /// <param name="roundToBFloat16">Whether wider weights (but not expert_bias) are rounded, as loading in bfloat16 does.</param>
+    /// <param name="roundToBFloat16">Whether wider weights (but not expert_bias) are rounded, as loading in bfloat16
+    /// does.</param>
     public ModelWeights(IWeightSource source, ModelConfiguration configuration, bool roundToBFloat16)
     {
         ArgumentNullException.ThrowIfNull(configuration);

@@ -7,8 +7,8 @@ using RingFlash.Reference.Operators;
 namespace RingFlash.Reference.Model;
 
 /// <summary>
-/// Ring-flash-2.0 (bailing_moe_v2): the forward pass. Each line is one operator; the comment at its end gives the axes of
-/// the result.
+/// Ring-flash-2.0 (bailing_moe_v2): the forward pass. Each line is one operator; the comment at its end gives the axes
+/// of the result.
 /// </summary>
 /// <remarks>
 /// <code>
@@ -53,7 +53,8 @@ public sealed class RingFlashModel<T>
         ArgumentNullException.ThrowIfNull(input);
         Pass pass = Begin(input, cache, trace);
 
-        HostTensor<T> hiddenStates = operators.TokenEmbedding(input.Ids, input.Batch, weights.WordEmbeddings); // [batch, tokens, hidden]
+        HostTensor<T> hiddenStates =
+            operators.TokenEmbedding(input.Ids, input.Batch, weights.WordEmbeddings); // [batch, tokens, hidden]
         trace?.Tap("model.word_embeddings.output", hiddenStates);
         for (int layer = 0; layer < configuration.LayerCount; layer++)
         {
@@ -61,11 +62,14 @@ public sealed class RingFlashModel<T>
             trace?.Tap($"model.layers.{layer}.output", hiddenStates);
         }
 
-        HostTensor<T> normalised = operators.RmsNorm(hiddenStates, weights.FinalNorm, epsilon); // [batch, tokens, hidden]
+        HostTensor<T> normalised =
+            operators.RmsNorm(hiddenStates, weights.FinalNorm, epsilon); // [batch, tokens, hidden]
         trace?.Tap("model.norm.output", normalised);
 
-        HostTensor<T> headInput = input.LastLogitsOnly ? LastToken(normalised) : normalised; // [batch, tokens or 1, hidden]
-        HostTensor<T> logits = operators.LinearProjection(headInput, weights.LanguageModelHead, []); // [batch, tokens or 1, vocabulary]
+        HostTensor<T> headInput =
+            input.LastLogitsOnly ? LastToken(normalised) : normalised; // [batch, tokens or 1, hidden]
+        HostTensor<T> logits =
+            operators.LinearProjection(headInput, weights.LanguageModelHead, []); // [batch, tokens or 1, vocabulary]
         trace?.Tap("lm_head.output", logits);
 
         HostTensor<T>? multiTokenLogits = weights.MultiToken is not null && input.RunMultiToken
@@ -78,7 +82,8 @@ public sealed class RingFlashModel<T>
     private HostTensor<T> DecoderLayer(HostTensor<T> hiddenStates, int index, LayerWeights layer, Pass pass)
     {
         string name = pass.Trace is null ? string.Empty : $"model.layers.{index}";
-        HostTensor<T> normalised = operators.RmsNorm(hiddenStates, layer.InputLayerNorm, epsilon); // [batch, tokens, hidden]
+        HostTensor<T> normalised =
+            operators.RmsNorm(hiddenStates, layer.InputLayerNorm, epsilon); // [batch, tokens, hidden]
         pass.Trace?.Tap($"{name}.input_layernorm.output", normalised);
         HostTensor<T> attended = Attention(normalised, index, layer, pass); // [batch, tokens, hidden]
         HostTensor<T> residual = operators.ResidualAdd(hiddenStates, attended); // [batch, tokens, hidden]
@@ -95,10 +100,14 @@ public sealed class RingFlashModel<T>
     private HostTensor<T> Attention(HostTensor<T> x, int index, LayerWeights layer, Pass pass)
     {
         string name = pass.Trace is null ? string.Empty : $"model.layers.{index}.attention";
-        HostTensor<T> queryKeyValue = operators.LinearProjection(x, layer.QueryKeyValue, layer.QueryKeyValueBias); // [batch, tokens, q + 2·kv]
+        HostTensor<T> queryKeyValue =
+            operators.LinearProjection(x, layer.QueryKeyValue, layer.QueryKeyValueBias); // [batch, tokens, q + 2·kv]
         pass.Trace?.Tap($"{name}.query_key_value.output", queryKeyValue);
         (HostTensor<T> query, HostTensor<T> key, HostTensor<T> value) = operators.QueryKeyValueSplit(
-            queryKeyValue, configuration.AttentionHeadCount, configuration.KeyValueHeadCount, configuration.HeadDimension);
+            queryKeyValue,
+            configuration.AttentionHeadCount,
+            configuration.KeyValueHeadCount,
+            configuration.HeadDimension); // [batch, heads or keyValueHeads, tokens, headDim] each
 
         if (configuration.UseQueryKeyNorm)
         {
@@ -127,14 +136,20 @@ public sealed class RingFlashModel<T>
             ? new HostTensor<T>(shape.Batch, shape.Heads, shape.QueryTokens, shape.KeyTokens)
             : null;
         HostTensor<T> context = operators.CausalAttention(
-            shape, query, pass.Cache?.Keys(index) ?? key, pass.Cache?.Values(index) ?? value, pass.Visible, attentionWeights); // [batch, tokens, q]
+            shape,
+            query,
+            pass.Cache?.Keys(index) ?? key,
+            pass.Cache?.Values(index) ?? value,
+            pass.Visible,
+            attentionWeights); // [batch, tokens, q]
         if (attentionWeights is not null)
         {
             pass.Trace!.Tap($"{name}.weights", attentionWeights);
         }
 
         pass.Trace?.Tap($"{name}.dense.input", context);
-        HostTensor<T> output = operators.LinearProjection(context, layer.Dense, layer.DenseBias); // [batch, tokens, hidden]
+        HostTensor<T> output =
+            operators.LinearProjection(context, layer.Dense, layer.DenseBias); // [batch, tokens, hidden]
         pass.Trace?.Tap($"{name}.dense.output", output);
         return output;
     }
@@ -162,7 +177,8 @@ public sealed class RingFlashModel<T>
         RouterDecision<T> decision = operators.GroupLimitedTopK(scores, block.ExpertBias, shape); // [tokens, topK]
         pass.Trace?.TapDecision($"{name}.gate", decision);
 
-        HostTensor<T> expertOutputs = operators.RoutedExperts(x, decision, shape.Experts, block.Expert); // [tokens, topK, hidden]
+        HostTensor<T> expertOutputs =
+            operators.RoutedExperts(x, decision, shape.Experts, block.Expert); // [tokens, topK, hidden]
         HostTensor<T> routed = operators.ExpertCombine(expertOutputs, decision); // [tokens, hidden]
         pass.Trace?.Tap($"{name}.routed.output", routed);
         if (block.SharedExperts is null)
@@ -185,21 +201,24 @@ public sealed class RingFlashModel<T>
         // The ids move left by one, so that position t sees token t + 1; the last column becomes token 0, as published.
         long[] shifted = [.. pass.Input.Ids.Select((_, position) =>
             position % pass.Input.Tokens == pass.Input.Tokens - 1 ? 0 : pass.Input.Ids[position + 1])];
-        HostTensor<T> embeddings = operators.TokenEmbedding(shifted, pass.Input.Batch, weights.WordEmbeddings); // [batch, tokens, hidden]
+        HostTensor<T> embeddings =
+            operators.TokenEmbedding(shifted, pass.Input.Batch, weights.WordEmbeddings); // [batch, tokens, hidden]
         pass.Trace?.Tap("mtp.0.word_embeddings.output", embeddings);
         embeddings = operators.RmsNorm(embeddings, layer.EmbeddingNorm, epsilon); // [batch, tokens, hidden]
         pass.Trace?.Tap($"{name}.enorm.output", embeddings);
         HostTensor<T> hidden = operators.RmsNorm(normalised, layer.HiddenNorm, epsilon); // [batch, tokens, hidden]
         pass.Trace?.Tap($"{name}.hnorm.output", hidden);
         HostTensor<T> joined = operators.Concatenate(embeddings, hidden); // [batch, tokens, 2·hidden]
-        HostTensor<T> projected = operators.LinearProjection(joined, layer.EmbeddingHiddenProjection, []); // [batch, tokens, hidden]
+        HostTensor<T> projected =
+            operators.LinearProjection(joined, layer.EmbeddingHiddenProjection, []); // [batch, tokens, hidden]
         pass.Trace?.Tap($"{name}.eh_proj.output", projected);
 
         HostTensor<T> output = DecoderLayer(projected, index, layer.Block, pass); // [batch, tokens, hidden]
         output = operators.RmsNorm(output, layer.FinalLayerNorm, epsilon); // [batch, tokens, hidden]
         pass.Trace?.Tap($"{name}.final_layernorm.output", output);
         pass.Trace?.Tap($"{name}.output", output);
-        HostTensor<T> logits = operators.LinearProjection(output, weights.LanguageModelHead, []); // [batch, tokens, vocabulary]
+        HostTensor<T> logits =
+            operators.LinearProjection(output, weights.LanguageModelHead, []); // [batch, tokens, vocabulary]
         pass.Trace?.Tap("mtp.0.logits", logits);
         return logits;
     }
@@ -213,7 +232,8 @@ public sealed class RingFlashModel<T>
         HostTensor<T>? multiToken = null;
         if (multiTokenLogits is not null)
         {
-            multiToken = operators.CrossEntropy(multiTokenLogits, CrossEntropy.MultiTokenTargets(input.Labels, input.Tokens));
+            multiToken =
+                operators.CrossEntropy(multiTokenLogits, CrossEntropy.MultiTokenTargets(input.Labels, input.Tokens));
             trace?.Tap("mtp.0.loss", multiToken);
             total = operators.TotalLoss(main, multiToken, configuration.MtpLossScalingFactor);
         }
@@ -241,7 +261,8 @@ public sealed class RingFlashModel<T>
         }
 
         byte[] visible = padded ? Array.ConvertAll(input.AttentionMask!, mask => (byte)(mask == 0 ? 0 : 1)) : [];
-        (HostTensor<T> cosine, HostTensor<T> sine) = operators.RotaryTables(rotaryTable, positions, input.Batch); // [batch, tokens, R]
+        (HostTensor<T> cosine, HostTensor<T> sine) =
+            operators.RotaryTables(rotaryTable, positions, input.Batch); // [batch, tokens, R]
         trace?.Tap("model.rotary_emb.cos", cosine);
         trace?.Tap("model.rotary_emb.sin", sine);
         return new Pass(input, cache, trace, cosine, sine, visible);

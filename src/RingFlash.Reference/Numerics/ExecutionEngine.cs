@@ -8,7 +8,9 @@ public enum ExecutionEngine
     /// <summary>Readable loops, one element at a time: the definition.</summary>
     Scalar,
 
-    /// <summary>The CPU path over <c>Vector512</c>; the same source runs with AVX-512, AVX2 or no intrinsics at all.</summary>
+    /// <summary>
+    /// The CPU path over <c>Vector512</c>; the same source runs with AVX-512, AVX2 or no intrinsics at all.
+    /// </summary>
     Vector512,
 }
 

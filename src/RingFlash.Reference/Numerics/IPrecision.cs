@@ -25,7 +25,9 @@ public interface IPrecision
     static abstract Vector512<float> Round(Vector512<float> values);
 }
 
-/// <summary>The published code run in float32: every operation rounds to float32 anyway, so a rounding point does nothing.</summary>
+/// <summary>
+/// The published code run in float32: every operation rounds to float32 anyway, so a rounding point does nothing.
+/// </summary>
 public readonly struct Float32Precision : IPrecision
 {
     /// <inheritdoc/>
@@ -41,7 +43,9 @@ public readonly struct Float32Precision : IPrecision
     public static Vector512<float> Round(Vector512<float> values) => values;
 }
 
-/// <summary>The published code run in bfloat16: results are rounded once, to nearest even, at each published point.</summary>
+/// <summary>
+/// The published code run in bfloat16: results are rounded once, to nearest even, at each published point.
+/// </summary>
 public readonly struct BFloat16Precision : IPrecision
 {
     /// <inheritdoc/>

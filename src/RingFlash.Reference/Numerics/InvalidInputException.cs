@@ -1,4 +1,5 @@
 using System;
+using System.Globalization;
 using System.Text;
 
 namespace RingFlash.Reference.Numerics;
@@ -20,7 +21,9 @@ public sealed class InvalidInputException : Exception
     {
     }
 
-    /// <summary>Replaces control characters and lone surrogates, so that a hostile name cannot forge a line of output.</summary>
+    /// <summary>
+    /// Replaces control characters and lone surrogates, so that a hostile name cannot forge a line of output.
+    /// </summary>
     /// <param name="text">Any text.</param>
     /// <returns>The text on one line, at most 600 characters.</returns>
     public static string Escape(string text)
@@ -37,7 +40,7 @@ public sealed class InvalidInputException : Exception
 
             if (char.IsControl(character) || char.IsSurrogate(character) || character is '\u2028' or '\u2029')
             {
-                builder.Append("\\u").Append(((int)character).ToString("x4", System.Globalization.CultureInfo.InvariantCulture));
+                builder.Append(CultureInfo.InvariantCulture, $"\\u{(int)character:x4}");
             }
             else
             {

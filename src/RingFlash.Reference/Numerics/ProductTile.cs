@@ -13,7 +13,9 @@ internal static unsafe class ProductTile
     /// <summary>Outputs per panel: two vectors of sixteen lanes.</summary>
     public const int PanelWidth = 32;
 
-    /// <summary>Input rows per tile. 4 × 2 accumulators are the eight chains that hide the latency of a fused multiply-add.</summary>
+    /// <summary>
+    /// Input rows per tile. 4 × 2 accumulators are the eight chains that hide the latency of a fused multiply-add.
+    /// </summary>
     public const int RowCount = 4;
 
     /// <summary>Adds the products over <paramref name="columns"/> k to the running totals.</summary>
@@ -25,7 +27,8 @@ internal static unsafe class ProductTile
     /// <param name="columns">The number of k; the first is at a multiple of 128.</param>
     /// <param name="totals">[4, 32], read and written.</param>
     /// <param name="inputScales">[4] pointers to the scales of each row's 128-blocks, or null when unscaled.</param>
-    /// <param name="weightScales">The scales of the panel's 128-blocks; read only with <paramref name="inputScales"/>.</param>
+    /// <param name="weightScales">The scales of the panel's 128-blocks; read only with
+    /// <paramref name="inputScales"/>.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Accumulate(
         float* row0,

@@ -29,7 +29,8 @@ public sealed class WorkerPool : IDisposable
         {
             int worker = index + 1;
             starts[index] = new SemaphoreSlim(0);
-            threads[index] = new Thread(() => Work(worker)) { IsBackground = true, Name = $"ringflash worker {worker}" };
+            threads[index] =
+                new Thread(() => Work(worker)) { IsBackground = true, Name = $"ringflash worker {worker}" };
             threads[index].Start();
         }
     }

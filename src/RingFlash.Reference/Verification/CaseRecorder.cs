@@ -86,7 +86,9 @@ internal sealed class CaseRecorder
     /// <returns>Their names.</returns>
     public IReadOnlyList<string> NotCompared() =>
         [.. golden.File.Tensors.Select(tensor => tensor.Name)
-            .Where(name => !seen.Contains(name) && IsSelected(name) && !name.StartsWith("weights.", StringComparison.Ordinal))
+            .Where(name => !seen.Contains(name)
+                && IsSelected(name)
+                && !name.StartsWith("weights.", StringComparison.Ordinal))
             .Order(StringComparer.Ordinal)];
 
     private bool IsSelected(string name) =>
@@ -102,7 +104,8 @@ internal sealed class CaseRecorder
         string token = result.Worst is { Token: >= 0 } ? $"token {result.Worst.Token}, " : string.Empty;
         string values = result.Worst is null
             ? result.Note
-            : $"{result.Worst.Index} is {TapComparison.Number(result.Worst.Ours)}, published {TapComparison.Number(result.Worst.Golden)}";
+            : $"{result.Worst.Index} is {TapComparison.Number(result.Worst.Ours)}, "
+                + $"published {TapComparison.Number(result.Worst.Golden)}";
         string by = double.IsFinite(result.OverBudget)
             ? string.Create(CultureInfo.InvariantCulture, $", {result.OverBudget:G3} × the budget")
             : string.Empty;
@@ -120,7 +123,7 @@ internal sealed class CaseRecorder
         }
 
         string rest = name[(start + Prefix.Length)..];
-        return $"layer {rest[..(rest.Contains('.', StringComparison.Ordinal) ? rest.IndexOf('.', StringComparison.Ordinal) : rest.Length)]}, ";
+        return $"layer {rest.Split('.', 2)[0]}, ";
     }
 
     private static string SourceFile(string operatorName) => operatorName switch

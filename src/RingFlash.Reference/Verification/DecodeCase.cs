@@ -84,7 +84,8 @@ internal static class DecodeCase
 
         // The origin of the prefill's logits stands for all steps: each passes the same operators.
         Origin origin = operators.OriginOf(result.Logits) with { Gauge = null };
-        Compare(context, $"{prefix}.prefill.logits", result.Logits.Values, origin, index => index / vocabulary, _ => false);
+        int RowOf(int index) => index / vocabulary;
+        Compare(context, $"{prefix}.prefill.logits", result.Logits.Values, origin, RowOf, _ => false);
 
         HostTensor<float> stepLogits = new(1, steps, vocabulary);
         HostTensor<float>? multiTokenLogits = result.MultiTokenLogits is null ? null : new(1, steps, vocabulary);
@@ -118,11 +119,11 @@ internal static class DecodeCase
                 ? first
                 : steps;
         bool BehindTie(int step) => step > tie;
-        int StepOf(int index) => index / vocabulary;
-        Compare(context, $"{prefix}.step_logits", stepLogits.Values, origin, StepOf, BehindTie);
+        Compare(context, $"{prefix}.step_logits", stepLogits.Values, origin, RowOf, BehindTie);
         if (multiTokenLogits is not null)
         {
-            Compare(context, $"{prefix}.mtp.0.step_logits", multiTokenLogits.Values, multiTokenOrigin, StepOf, BehindTie);
+            string name = $"{prefix}.mtp.0.step_logits";
+            Compare(context, name, multiTokenLogits.Values, multiTokenOrigin, RowOf, BehindTie);
         }
 
         CompareGaps(context, $"{prefix}.top1_top2_gap", stepLogits, origin, BehindTie);
@@ -145,7 +146,9 @@ internal static class DecodeCase
         context.WeightTime += weights.Elapsed;
     }
 
-    /// <summary>One pass over the whole sequence stands for every step without a cache: no token sees a later one.</summary>
+    /// <summary>
+    /// One pass over the whole sequence stands for every step without a cache: no token sees a later one.
+    /// </summary>
     private static void WithoutCache(
         CaseContext context,
         string prefix,
@@ -219,8 +222,8 @@ internal static class DecodeCase
     }
 
     /// <summary>
-    /// Greedy tokens must be equal, unless our logits of both are closer than the budget: a near tie. Whoever goes on with
-    /// its own tokens cannot be compared behind one.
+    /// Greedy tokens must be equal, unless our logits of both are closer than the budget: a near tie. Whoever goes on
+    /// with its own tokens cannot be compared behind one.
     /// </summary>
     private static void CompareIds(CaseContext context, string name, long[] prompt, Choices choices)
     {
@@ -292,7 +295,9 @@ internal static class DecodeCase
         return [.. taps];
     }
 
-    /// <summary>Replaces what the cache holds before a position by the reference's cache, where the case has it.</summary>
+    /// <summary>
+    /// Replaces what the cache holds before a position by the reference's cache, where the case has it.
+    /// </summary>
     private static void FeedCache(GoldenCase golden, CachedTap[] taps, KeyValueCache<float> cache, int length)
     {
         foreach (CachedTap tap in taps)
@@ -352,7 +357,10 @@ internal static class DecodeCase
         long[] Ids, HostTensor<float> Logits, Origin Origin, bool UnderBFloat16, bool FollowsItself)
     {
         public int? FirstDifference(long[] golden) =>
-            Enumerable.Range(0, Ids.Length).Where(step => Ids[step] != golden[step]).Select(step => (int?)step).FirstOrDefault();
+            Enumerable.Range(0, Ids.Length)
+                .Where(step => Ids[step] != golden[step])
+                .Select(step => (int?)step)
+                .FirstOrDefault();
 
         public bool IsNearTie(int step, long goldenId)
         {

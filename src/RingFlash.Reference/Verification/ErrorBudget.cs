@@ -9,21 +9,21 @@ namespace RingFlash.Reference.Verification;
 /// </summary>
 /// <remarks>
 /// <para><b>Whole taps.</b> A rounding is an independent relative error of standard deviation about u/√3 (u = 2⁻²⁴ for
-/// float32). A chain of n additions of random sign has an error of u·√(n/6) relative to the result; BLAS libraries and our
-/// own order keep chains to about 128 … 384 terms, so one product of K inputs counts as 1 + K/512 elementary operations of
-/// √6/√3 ≈ 1.4·u each. Errors of successive operators are independent and the residual stream dilutes as much as it adds,
-/// so they add in quadrature: the L2 error after operations worth N is about 1.4·u·√N for each of the two
-/// implementations. The budget is <b>6·u·√N</b>: three standard deviations of their difference. The largest element of a
-/// tap, relative to its largest value, may be three times that. Measured: the published float32 code is 1.0 … 1.6·u·√N from
-/// float64 over the cases in golden/ (golden/README.md), at 1 layer as at 33.</para>
-/// <para><b>Single elements.</b> Where a tap is one operator away from the reference's own values, every element is held to
-/// units of u·gauge, the gauge being the same computation on absolute values. Roundings of random sign in a chain of n
-/// stay within λ·√n·u·gauge but for a fraction exp(−λ²/2) (Higham and Mary, SIAM J. Sci. Comput. 41, 2019, theorem 2.4);
-/// λ = 4 for each side, our chain being 128 + K/128 long and the reference's at most K.</para>
-/// <para><b>bfloat16.</b> Both sides round at the same points, so results are equal except where two float32 sums straddle
-/// a rounding border; an element then moves by one bfloat16 step, and what follows by as much. A tap may be two steps apart
-/// at its largest value and 2.5·u in L2 (u = 2⁻⁸; 0.0098); one operator from the reference, an element may be one step per
-/// rounding point apart.</para>
+/// float32). A chain of n additions of random sign has an error of u·√(n/6) relative to the result; BLAS libraries and
+/// our own order keep chains to about 128 … 384 terms, so one product of K inputs counts as 1 + K/512 elementary
+/// operations of √6/√3 ≈ 1.4·u each. Errors of successive operators are independent and the residual stream dilutes as
+/// much as it adds, so they add in quadrature: the L2 error after operations worth N is about 1.4·u·√N for each of the
+/// two implementations. The budget is <b>6·u·√N</b>: three standard deviations of their difference. The largest element
+/// of a tap, relative to its largest value, may be three times that. Measured: the published float32 code is 1.0 …
+/// 1.6·u·√N from float64 over the cases in golden/ (golden/README.md), at 1 layer as at 33.</para>
+/// <para><b>Single elements.</b> Where a tap is one operator away from the reference's own values, every element is
+/// held to units of u·gauge, the gauge being the same computation on absolute values. Roundings of random sign in a
+/// chain of n stay within λ·√n·u·gauge but for a fraction exp(−λ²/2) (Higham and Mary, SIAM J. Sci. Comput. 41, 2019,
+/// theorem 2.4); λ = 4 for each side, our chain being 128 + K/128 long and the reference's at most K.</para>
+/// <para><b>bfloat16.</b> Both sides round at the same points, so results are equal except where two float32 sums
+/// straddle a rounding border; an element then moves by one bfloat16 step, and what follows by as much. A tap may be
+/// two steps apart at its largest value and 2.5·u in L2 (u = 2⁻⁸; 0.0098); one operator from the reference, an element
+/// may be one step per rounding point apart.</para>
 /// </remarks>
 internal static class ErrorBudget
 {

@@ -7,7 +7,9 @@ using RingFlash.Reference.Operators;
 
 namespace RingFlash.Reference.Verification;
 
-/// <summary>Runs a case of kind <c>fp8-gemm</c>: the code table, activation quantisation and the block-scaled product.</summary>
+/// <summary>
+/// Runs a case of kind <c>fp8-gemm</c>: the code table, activation quantisation and the block-scaled product.
+/// </summary>
 internal static class Float8Case
 {
     /// <summary>Runs.</summary>
@@ -61,14 +63,15 @@ internal static class Float8Case
         if (recorder.Wants("unquantized.output", out _) && golden.File.TryGetTensor("weight", out TensorInfo? plain))
         {
             float[] unquantised = new float[product.Length];
+            SourceMatrix plainWeight = new(golden.File, plain, false);
             LinearProjection.Apply<Float32Precision>(
-                context.Engine, context.Workers, activation, new SourceMatrix(golden.File, plain, false), [], unquantised);
+                context.Engine, context.Workers, activation, plainWeight, [], unquantised);
             float[] plainGauge = new float[product.Length];
             LinearProjection.Apply<Float32Precision>(
                 context.Engine,
                 context.Workers,
                 Array.ConvertAll(activation, Math.Abs),
-                new AbsoluteMatrix(new SourceMatrix(golden.File, plain, false)),
+                new AbsoluteMatrix(plainWeight),
                 [],
                 plainGauge);
             Compare(context, "unquantized.output", unquantised, origin with { Gauge = () => Tensor(plainGauge) });

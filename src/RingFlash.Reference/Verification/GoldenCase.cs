@@ -40,9 +40,9 @@ public sealed class GoldenCase : IDisposable
         Seed = ulong.TryParse(seed, NumberStyles.None, CultureInfo.InvariantCulture, out ulong value)
             ? value
             : throw new InvalidInputException(path, "$.seed", $"\"{seed}\" is not an unsigned 64-bit decimal number");
-        WeightsKind = description.TryGetProperty("weights", out JsonElement weights) && weights.ValueKind == JsonValueKind.Object
-            ? Text(weights, path, "kind")
-            : "none";
+        bool hasWeights = description.TryGetProperty("weights", out JsonElement weights)
+            && weights.ValueKind == JsonValueKind.Object;
+        WeightsKind = hasWeights ? Text(weights, path, "kind") : "none";
         JsonElement inputs = description.TryGetProperty("inputs", out JsonElement found) ? found : default;
         UsesCache = inputs.ValueKind == JsonValueKind.Object
             && inputs.TryGetProperty("use_cache", out JsonElement useCache)
@@ -144,7 +144,8 @@ public sealed class GoldenCase : IDisposable
             : throw new EnvironmentException(path, "no such folder");
         return folders.Length > 0
             ? folders
-            : throw new EnvironmentException(path, "no golden case here: neither case.json nor a folder that holds one");
+            : throw new EnvironmentException(
+                path, "no golden case here: neither case.json nor a folder that holds one");
     }
 
     /// <summary>The weights of the case for one of its models.</summary>

@@ -25,7 +25,8 @@ public static class GoldenManifest
     /// <summary>Checks the files of one case against the manifest of its parent folder, if there is one.</summary>
     /// <param name="caseFolder">The case folder.</param>
     /// <returns>Whether there was a manifest that lists the case.</returns>
-    /// <exception cref="InvalidInputException">A listed file has another length or hash, or a file is not listed.</exception>
+    /// <exception cref="InvalidInputException">A listed file has another length or hash, or a file is not
+    /// listed.</exception>
     public static bool Check(string caseFolder)
     {
         ArgumentNullException.ThrowIfNull(caseFolder);
@@ -48,7 +49,8 @@ public static class GoldenManifest
             string name = prefix + Path.GetFileName(file);
             if (!listed.Remove(name, out (long Bytes, string Sha256) entry))
             {
-                throw new InvalidInputException(manifestPath, name, "the file is in the folder but not in the manifest");
+                throw new InvalidInputException(
+                    manifestPath, name, "the file is in the folder but not in the manifest");
             }
 
             using FileStream stream = File.OpenRead(file);

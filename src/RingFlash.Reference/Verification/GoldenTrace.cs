@@ -8,8 +8,8 @@ using RingFlash.Reference.Numerics;
 namespace RingFlash.Reference.Verification;
 
 /// <summary>
-/// Compares every tap of a forward pass with the reference as it passes by. Isolated: the reference's values then replace
-/// ours, so the next operator starts from them. Free: ours go on.
+/// Compares every tap of a forward pass with the reference as it passes by. Isolated: the reference's values then
+/// replace ours, so the next operator starts from them. Free: ours go on.
 /// </summary>
 internal sealed class GoldenTrace : ForwardTrace<float>
 {
@@ -67,8 +67,9 @@ internal sealed class GoldenTrace : ForwardTrace<float>
 
         if (name is "lm_head.output" or "mtp.0.logits")
         {
+            string prefix = name[..name.LastIndexOf('.')];
             LogitsComparison.Compare(
-                name[..name.LastIndexOf('.')], tensor, golden, recorder, operators.OriginOf(tensor), underBFloat16, nearTies);
+                prefix, tensor, golden, recorder, operators.OriginOf(tensor), underBFloat16, nearTies);
         }
 
         if (!golden.File.TryGetTensor(name, out TensorInfo? tap))
@@ -78,7 +79,8 @@ internal sealed class GoldenTrace : ForwardTrace<float>
 
         if (recorder.Wants(name, out _))
         {
-            recorder.Add(CompareTap(name, tensor.Span, tap, tensor, operators.OriginOf(tensor), null, nearTies.IsBehind));
+            recorder.Add(
+                CompareTap(name, tensor.Span, tap, tensor, operators.OriginOf(tensor), null, nearTies.IsBehind));
         }
 
         if (mode == VerifyMode.Isolated && tap.ElementCount == tensor.Values.Length)
@@ -102,7 +104,8 @@ internal sealed class GoldenTrace : ForwardTrace<float>
         {
             recorder.MarkSeen($"{name}.topk_idx");
             int expertsPerGroup = golden.Configuration!.ExpertsPerGroup;
-            RoutingComparison routing = new(decision, indices, margins, ScoreErrors(name, decision), expertsPerGroup, nearTies);
+            RoutingComparison routing =
+                new(decision, indices, margins, ScoreErrors(name, decision), expertsPerGroup, nearTies);
             if (!isReplaced)
             {
                 routing.LeaveOutWhatFollows(nearTies);
@@ -124,7 +127,10 @@ internal sealed class GoldenTrace : ForwardTrace<float>
                     routing.InReferenceOrder(decision.TopKWeights.Values),
                     weightTap,
                     decision.TopKWeights,
-                    origin with { Gauge = gauge is null ? null : () => Like(decision.TopKWeights, routing.InReferenceOrder(gauge)) },
+                    gauge is null ? origin : origin with
+                    {
+                        Gauge = () => Like(decision.TopKWeights, routing.InReferenceOrder(gauge)),
+                    },
                     null,
                     skip));
             }
@@ -133,7 +139,8 @@ internal sealed class GoldenTrace : ForwardTrace<float>
         if (recorder.Wants($"{name}.margin", out TensorInfo? marginTap))
         {
             Origin origin = operators.OriginOf(decision.Margins);
-            recorder.Add(CompareTap($"{name}.margin", decision.Margins.Span, marginTap, decision.Margins, origin, 1, skip));
+            recorder.Add(
+                CompareTap($"{name}.margin", decision.Margins.Span, marginTap, decision.Margins, origin, 1, skip));
         }
 
         if (isReplaced)
@@ -146,7 +153,9 @@ internal sealed class GoldenTrace : ForwardTrace<float>
         scores = null;
     }
 
-    /// <summary>The reference's experts, after checking that everything it says of the choice fits this model.</summary>
+    /// <summary>
+    /// The reference's experts, after checking that everything it says of the choice fits this model.
+    /// </summary>
     private long[]? ReadChoice(string name, RouterDecision<float> decision)
     {
         int tokens = decision.TopKWeights.Rows, experts = golden.Configuration!.ExpertCount;
@@ -182,7 +191,9 @@ internal sealed class GoldenTrace : ForwardTrace<float>
             name, ours, golden.File.ReadAllSingle(tap), [.. tap.Shape], nearTies.TokenOf(tensor), skip, origin, terms);
     }
 
-    /// <summary>For each token, how far our biased scores are from the reference's: the error that reached the router.</summary>
+    /// <summary>
+    /// For each token, how far our biased scores are from the reference's: the error that reached the router.
+    /// </summary>
     private double[] ScoreErrors(string name, RouterDecision<float> decision)
     {
         int tokens = decision.TopKWeights.Rows;

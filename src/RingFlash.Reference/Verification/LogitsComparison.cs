@@ -34,6 +34,7 @@ internal static class LogitsComparison
         // Logits are bfloat16 numbers under bfloat16, however the case stores them; their log-sum-exp is not.
         TapComparison.Terms terms = new(underBFloat16, underBFloat16), afterTerms = new(false, underBFloat16);
         Origin whole = origin with { Gauge = null };
+        Func<int, bool> skip = nearTies.IsBehind;
         foreach (TensorInfo tap in golden.File.Tensors)
         {
             if (!tap.Name.StartsWith(prefix + ".", StringComparison.Ordinal))
@@ -55,7 +56,7 @@ internal static class LogitsComparison
                 float[] ours =
                     [.. Enumerable.Range(0, logits.Rows).SelectMany(row => logits.Row(row)[..shared].ToArray())];
                 recorder.Add(TapComparison.Compare(
-                    tap.Name, ours, reference, [.. tap.Shape], index => index / width, nearTies.IsBehind, whole, terms));
+                    tap.Name, ours, reference, [.. tap.Shape], index => index / width, skip, whole, terms));
             }
             else if (kind == "logsumexp")
             {
@@ -63,20 +64,20 @@ internal static class LogitsComparison
                 Origin after = Origin.Of(nameof(LogSoftmax), 2, [origin], null, 0, 0);
                 float[] reference = golden.File.ReadAllSingle(tap);
                 recorder.Add(TapComparison.Compare(
-                    tap.Name, ours, reference, [.. tap.Shape], index => index, nearTies.IsBehind, after, afterTerms));
+                    tap.Name, ours, reference, [.. tap.Shape], index => index, skip, after, afterTerms));
             }
             else if (kind == "argmax")
             {
                 long[] ids = golden.File.ReadInt64(tap);
                 recorder.Add(CompareRanks(tap.Name, logits, ids, 1, whole, underBFloat16, nearTies));
             }
-            else if (kind.StartsWith("top", StringComparison.Ordinal) && kind.EndsWith(".ids", StringComparison.Ordinal))
+            else if (IsBest(kind, ".ids"))
             {
                 long[] ids = golden.File.ReadInt64(tap);
                 int count = ids.Length / Math.Max(1, logits.Rows);
                 recorder.Add(CompareRanks(tap.Name, logits, ids, count, whole, underBFloat16, nearTies));
             }
-            else if (kind.StartsWith("top", StringComparison.Ordinal) && kind.EndsWith(".values", StringComparison.Ordinal))
+            else if (IsBest(kind, ".values"))
             {
                 // Value by value at the reference's own ids: rank swaps of near ties do not show here.
                 float[] reference = golden.File.ReadAllSingle(tap);
@@ -88,10 +89,13 @@ internal static class LogitsComparison
                     && ids.All(id => id >= 0 && id < logits.Width);
                 float[] ours = fits ? [.. ids!.Select((id, index) => logits.Row(index / count)[(int)id])] : [];
                 recorder.Add(TapComparison.Compare(
-                    tap.Name, ours, reference, [.. tap.Shape], index => index / count, nearTies.IsBehind, whole, terms));
+                    tap.Name, ours, reference, [.. tap.Shape], index => index / count, skip, whole, terms));
             }
         }
     }
+
+    private static bool IsBest(string kind, string part) =>
+        kind.StartsWith("top", StringComparison.Ordinal) && kind.EndsWith(part, StringComparison.Ordinal);
 
     private static float LogSumExp(ReadOnlySpan<float> logits)
     {
@@ -100,8 +104,8 @@ internal static class LogitsComparison
     }
 
     /// <summary>
-    /// Our order of the vocabulary against the reference's: a place where the ids differ is a near tie when our two logits
-    /// are closer than the budget for logits.
+    /// Our order of the vocabulary against the reference's: a place where the ids differ is a near tie when our two
+    /// logits are closer than the budget for logits.
     /// </summary>
     private static TapResult CompareRanks(
         string name,
@@ -115,7 +119,9 @@ internal static class LogitsComparison
         if (count == 0 || count > logits.Width || ids.Length != logits.Rows * count)
         {
             return TapComparison.Failure(
-                name, origin, $"the case has {ids.Length} ids for {logits.Rows} tokens with {logits.Width} logits each");
+                name,
+                origin,
+                $"the case has {ids.Length} ids for {logits.Rows} tokens with {logits.Width} logits each");
         }
 
         long compared = 0, skipped = 0;

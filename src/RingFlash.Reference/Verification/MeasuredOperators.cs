@@ -8,8 +8,8 @@ using RingFlash.Reference.Operators;
 namespace RingFlash.Reference.Verification;
 
 /// <summary>
-/// A set of operators that remembers where each tensor came from. It computes nothing itself: every member forwards, and
-/// notes the operator, how many elementary operations lie behind the result, and how its gauge would be computed.
+/// A set of operators that remembers where each tensor came from. It computes nothing itself: every member forwards,
+/// and notes the operator, how many elementary operations lie behind the result, and how its gauge would be computed.
 /// </summary>
 internal sealed class MeasuredOperators : ForwardOperators<float>
 {
@@ -62,7 +62,7 @@ internal sealed class MeasuredOperators : ForwardOperators<float>
         betweenOperators();
         (HostTensor<float> cosine, HostTensor<float> sine) = inner.RotaryTables(table, positions, batch);
 
-        // One rounding each of sine or cosine (1 ulp in torch), and of the scaling: 4 units of the scaled value's size 1.
+        // One rounding each of sine or cosine (1 ulp in torch), and of the scaling: 4 units of the scaled size 1.
         HostTensor<float> Gauge()
         {
             HostTensor<float> gauge = Like(cosine);
@@ -112,10 +112,11 @@ internal sealed class MeasuredOperators : ForwardOperators<float>
         betweenOperators();
         HostTensor<float> y = inner.RotaryEmbedding(x, cosine, sine);
 
-        // −(−|x[d+R/2]|)·|sin| has the sign that makes every term positive in the first half; the second half adds anyway.
+        // −(−|x[d+R/2]|)·|sin| makes every term of the first half positive; the second half adds anyway.
         HostTensor<float> Gauge()
         {
-            HostTensor<float> firstHalf = gauges.RotaryEmbedding(Absolute(x), Absolute(cosine), Negative(Absolute(sine)));
+            HostTensor<float> firstHalf =
+                gauges.RotaryEmbedding(Absolute(x), Absolute(cosine), Negative(Absolute(sine)));
             HostTensor<float> secondHalf = gauges.RotaryEmbedding(Absolute(x), Absolute(cosine), Absolute(sine));
             int half = cosine.Width / 2;
             for (int row = 0; row < firstHalf.Rows; row++)
@@ -160,7 +161,9 @@ internal sealed class MeasuredOperators : ForwardOperators<float>
         ArgumentNullException.ThrowIfNull(gate);
         betweenOperators();
         HostTensor<float> y = inner.RouterLogits(x, gate);
-        return Note(y, Product(nameof(RouterLogits), x, gate, []) with { RoundingPoints = 0 }); // float32 under every policy
+
+        // Float32 under every policy: no rounding point.
+        return Note(y, Product(nameof(RouterLogits), x, gate, []) with { RoundingPoints = 0 });
     }
 
     /// <inheritdoc/>
@@ -259,7 +262,8 @@ internal sealed class MeasuredOperators : ForwardOperators<float>
     public override HostTensor<float> TotalLoss(HostTensor<float> main, HostTensor<float> multiToken, double factor)
     {
         HostTensor<float> y = inner.TotalLoss(main, multiToken, factor);
-        return Note(y, Origin.Of(nameof(CrossEntropy), 1, [OriginOf(main), OriginOf(multiToken)], () => Absolute(y), 4, 0));
+        return Note(
+            y, Origin.Of(nameof(CrossEntropy), 1, [OriginOf(main), OriginOf(multiToken)], () => Absolute(y), 4, 0));
     }
 
     private Origin Product(string name, HostTensor<float> x, WeightMatrix weight, float[] absoluteBias) => Origin.Of(
@@ -313,7 +317,8 @@ internal sealed class MeasuredOperators : ForwardOperators<float>
 
     private static HostTensor<float> Negative(HostTensor<float> tensor) => Map(tensor, value => -value);
 
-    private static HostTensor<float> Scaled(HostTensor<float> tensor, float factor) => Map(tensor, value => value * factor);
+    private static HostTensor<float> Scaled(HostTensor<float> tensor, float factor) =>
+        Map(tensor, value => value * factor);
 
     private static HostTensor<float> Filled(HostTensor<float> tensor, float value) => Map(tensor, _ => value);
 }

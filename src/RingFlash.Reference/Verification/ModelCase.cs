@@ -57,7 +57,8 @@ internal static class ModelCase
     /// <returns>The configuration.</returns>
     /// <exception cref="InvalidInputException">There is none.</exception>
     public static ModelConfiguration RequireConfiguration(GoldenCase golden) => golden.Configuration
-        ?? throw new EnvironmentException(Path.Combine(golden.Folder, "config.json"), "no such file, and the case needs it");
+        ?? throw new EnvironmentException(
+            Path.Combine(golden.Folder, "config.json"), "no such file, and the case needs it");
 
     /// <summary>Checks the shape and the range of token ids, and that activations for them fit into memory.</summary>
     /// <param name="golden">The case.</param>
@@ -69,7 +70,8 @@ internal static class ModelCase
     {
         if (shape.Count != 2 || ids.Length == 0)
         {
-            throw new InvalidInputException(golden.File.Description, "input_ids", "[batch, tokens] with at least one token is required");
+            throw new InvalidInputException(
+                golden.File.Description, "input_ids", "[batch, tokens] with at least one token is required");
         }
 
         CheckVocabulary(golden, "input_ids", ids, configuration);
@@ -145,11 +147,13 @@ internal static class ModelCase
             : [.. Enumerable.Repeat(values, (int)shape[0]).SelectMany(row => row)];
     }
 
-    /// <summary>A stored weight may hold NaN or infinity; the reader should know before wondering about the verdict.</summary>
+    /// <summary>
+    /// A stored weight may hold NaN or infinity; the reader should know before wondering about the verdict.
+    /// </summary>
     private static void WarnOfNonFinite(CaseContext context)
     {
         SafetensorsFile file = context.Golden.File;
-        foreach (TensorInfo tensor in file.Tensors.Where(tensor => tensor.Name.StartsWith("weights.", StringComparison.Ordinal)).ToArray())
+        foreach (TensorInfo tensor in WithPrefix(file, "weights."))
         {
             long count = file.CountNonFinite(tensor);
             if (count > 0)
@@ -163,7 +167,7 @@ internal static class ModelCase
     private static void CompareDequantised(CaseContext context, IWeightSource weights)
     {
         const string Prefix = "dequantized.";
-        foreach (TensorInfo tap in context.Golden.File.Tensors.Where(tensor => tensor.Name.StartsWith(Prefix, StringComparison.Ordinal)).ToArray())
+        foreach (TensorInfo tap in WithPrefix(context.Golden.File, Prefix))
         {
             if (!context.Recorder.Wants(tap.Name, out _))
             {
@@ -181,6 +185,9 @@ internal static class ModelCase
             context.Recorder.Add(CompareExact(tap, "Float8BlockMatrix", ours, context.Golden));
         }
     }
+
+    private static IEnumerable<TensorInfo> WithPrefix(SafetensorsFile file, string prefix) =>
+        file.Tensors.Where(tensor => tensor.Name.StartsWith(prefix, StringComparison.Ordinal));
 
     /// <summary>Frequencies and scaling where a case holds them.</summary>
     private static void CompareRotary(CaseContext context, ModelConfiguration configuration)
@@ -240,14 +247,15 @@ internal static class ModelCase
         private static void ReportLayer(CaseContext context, string name, int layers)
         {
             string[] parts = name.Split('.');
-            if (parts.Length > 3 && parts[1] == "layers" && name.EndsWith(".input_layernorm.output", StringComparison.Ordinal))
+            if (parts is ["model", "layers", _, "input_layernorm", "output"])
             {
                 int layer = int.Parse(parts[2], CultureInfo.InvariantCulture);
                 context.Report($"layer {layer + 1} of {layers}", (double)layer / (layers + 1));
             }
             else if (name is "lm_head.output" or "model.norm.output")
             {
-                context.Report(name == "lm_head.output" ? "logits compared" : "logits", (double)(layers - 1) / (layers + 1));
+                context.Report(
+                    name == "lm_head.output" ? "logits compared" : "logits", (double)(layers - 1) / (layers + 1));
             }
         }
 

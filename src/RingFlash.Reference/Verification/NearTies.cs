@@ -6,8 +6,8 @@ namespace RingFlash.Reference.Verification;
 
 /// <summary>
 /// Which tokens of a free run are no longer comparable because a near tie of the router went the other way: the token
-/// itself at once, and from the next attention on every later token of its sequence, as well as those of its left padding
-/// that see no key of their own and therefore, as published, attend to every key of the sequence.
+/// itself at once, and from the next attention on every later token of its sequence, as well as those of its left
+/// padding that see no key of their own and therefore, as published, attend to every key of the sequence.
 /// </summary>
 internal sealed class NearTies
 {

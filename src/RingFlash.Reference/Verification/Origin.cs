@@ -12,7 +12,8 @@ namespace RingFlash.Reference.Verification;
 /// <param name="PathLength">The number of operators since then that do arithmetic.</param>
 /// <param name="Gauge">Computes the operator's gauge, one value per element; null when none is defined.</param>
 /// <param name="UnitsBudget">What one element may be off, in units of u·gauge.</param>
-/// <param name="RoundingPoints">The operator's rounding points under bfloat16; 0 where steps do not bound an element.</param>
+/// <param name="RoundingPoints">The operator's rounding points under bfloat16; 0 where steps do not bound an
+/// element.</param>
 internal sealed record Origin(
     string Operator,
     double Operations,
@@ -35,7 +36,8 @@ internal sealed record Origin(
     /// <summary>The origin of an operator's output.</summary>
     /// <param name="name">The operator.</param>
     /// <param name="weight">Its elementary operations.</param>
-    /// <param name="inputs">The origins of its inputs; the worst counts, for shared history must not count twice.</param>
+    /// <param name="inputs">The origins of its inputs; the worst counts, for shared history must not count
+    /// twice.</param>
     /// <param name="gauge">Its gauge.</param>
     /// <param name="unitsBudget">Its element budget.</param>
     /// <param name="roundingPoints">Its rounding points.</param>

@@ -59,7 +59,9 @@ internal static class RotaryCase
         }
     }
 
-    /// <summary>Compares <c>PREFIX.inv_freq</c> and <c>PREFIX.attention_scaling</c> where the case holds them.</summary>
+    /// <summary>
+    /// Compares <c>PREFIX.inv_freq</c> and <c>PREFIX.attention_scaling</c> where the case holds them.
+    /// </summary>
     /// <param name="context">The case.</param>
     /// <param name="prefix">The prefix.</param>
     /// <param name="table">Our table.</param>
@@ -68,7 +70,8 @@ internal static class RotaryCase
         CaseRecorder recorder = context.Recorder;
         if (recorder.Wants($"{prefix}.inv_freq", out TensorInfo? frequencies))
         {
-            recorder.Add(ModelCase.CompareExact(frequencies, nameof(RotaryTable), table.InverseFrequencies, context.Golden));
+            recorder.Add(
+                ModelCase.CompareExact(frequencies, nameof(RotaryTable), table.InverseFrequencies, context.Golden));
         }
 
         if (recorder.Wants($"{prefix}.attention_scaling", out TensorInfo? scaling))
@@ -162,8 +165,8 @@ internal static class RotaryCase
 
         recorder.AddNote(places.Count == 0
             ? $"{name}: equal to the bit"
-            : $"{name}: {places.Count} of {ours.Length / 2} differ, {places.Count - beyondOne} of them by 1 ulp, ours the "
-                + $"nearer to the float64 value of the same float32 angle in {oursNearer}; (position, channel) error in "
-                + $"ulp ours:published: {string.Join(", ", places)}");
+            : $"{name}: {places.Count} of {ours.Length / 2} differ, {places.Count - beyondOne} of them by 1 ulp, "
+                + $"ours the nearer to the float64 value of the same float32 angle in {oursNearer}; "
+                + $"(position, channel) error in ulp ours:published: {string.Join(", ", places)}");
     }
 }

@@ -78,8 +78,8 @@ internal sealed class RoutingComparison
     }
 
     /// <summary>
-    /// Notes the tokens that go on with other experts, by a near tie or an error: what follows cannot be compared. Not to
-    /// be called where the reference's choice replaces ours.
+    /// Notes the tokens that go on with other experts, by a near tie or an error: what follows cannot be compared. Not
+    /// to be called where the reference's choice replaces ours.
     /// </summary>
     /// <param name="nearTies">The near ties so far; extended.</param>
     public void LeaveOutWhatFollows(NearTies nearTies)

@@ -11,7 +11,8 @@ internal static class TapComparison
 {
     /// <summary>What applies to a tap.</summary>
     /// <param name="IsBFloat16">Whether the tap is stored in bfloat16.</param>
-    /// <param name="UnderBFloat16">Whether the case ran in bfloat16: what reaches a float32 tap is then bfloat16 noise.</param>
+    /// <param name="UnderBFloat16">Whether the case ran in bfloat16: what reaches a float32 tap is then bfloat16
+    /// noise.</param>
     /// <param name="Scale">What the largest difference is relative to; null for max |golden|.</param>
     public readonly record struct Terms(bool IsBFloat16, bool UnderBFloat16, double? Scale = null);
 
@@ -95,7 +96,8 @@ internal static class TapComparison
         }
 
         Sides sides = new(ours, golden, shape);
-        return Judge(tap, origin, terms, totals, gauge is not null, oneStep, nonFinite, sides, worst, worstUnits, tokenOf);
+        return Judge(
+            tap, origin, terms, totals, gauge is not null, oneStep, nonFinite, sides, worst, worstUnits, tokenOf);
     }
 
     /// <summary>A tap that could not be compared at all.</summary>
@@ -136,8 +138,8 @@ internal static class TapComparison
     public static string Number(double value) => value.ToString("G9", CultureInfo.InvariantCulture);
 
     /// <summary>
-    /// Under bfloat16 the last rounding is relative to the value, and float32 noise below it is worth its own gauge times
-    /// 2⁻¹⁶ of the larger unit.
+    /// Under bfloat16 the last rounding is relative to the value, and float32 noise below it is worth its own gauge
+    /// times 2⁻¹⁶ of the larger unit.
     /// </summary>
     private static double ElementGauge(float gauge, float golden, Origin origin, Terms terms)
     {
@@ -173,7 +175,8 @@ internal static class TapComparison
             : ErrorBudget.LargestElement(origin.Operations);
         if (terms.Scale is not null)
         {
-            l2Budget = double.PositiveInfinity; // differences of near-equal numbers have no meaningful L2 error of their own
+            // Differences of near-equal numbers have no meaningful L2 error of their own.
+            l2Budget = double.PositiveInfinity;
         }
 
         double? unitsBudget = !hasGauge || !oneStep ? null

@@ -31,7 +31,8 @@ internal sealed class TimedWeightSource : IWeightSource
     public long Elements => Interlocked.Read(ref elements);
 
     /// <inheritdoc/>
-    public bool TryGetTensor(string name, [NotNullWhen(true)] out TensorInfo? tensor) => inner.TryGetTensor(name, out tensor);
+    public bool TryGetTensor(string name, [NotNullWhen(true)] out TensorInfo? tensor) =>
+        inner.TryGetTensor(name, out tensor);
 
     /// <inheritdoc/>
     public void Read(TensorInfo tensor, long firstElement, Span<float> destination)

@@ -74,8 +74,8 @@ public static class Verifier
                 notChecked = "gradients need backward operators, which this build does not have";
                 break;
             case "model" when golden.WeightsKind is not (GoldenCase.SyntheticWeights or GoldenCase.Float8Weights):
-                notChecked = $"weights of kind \"{InvalidInputException.Escape(golden.WeightsKind)}\" are not supported by "
-                    + "this build";
+                string weightsKind = InvalidInputException.Escape(golden.WeightsKind);
+                notChecked = $"weights of kind \"{weightsKind}\" are not supported by this build";
                 break;
             case "model" when golden.UsesCache:
                 DecodeCase.Run(context);

@@ -7,10 +7,14 @@ namespace RingFlash.Reference.Verification;
 /// <summary>How a golden case is run.</summary>
 public enum VerifyMode
 {
-    /// <summary>Every operator is fed the reference's own input: errors do not add up, a wrong operator stands alone.</summary>
+    /// <summary>
+    /// Every operator is fed the reference's own input: errors do not add up, a wrong operator stands alone.
+    /// </summary>
     Isolated,
 
-    /// <summary>The model runs from the token ids and every operator is fed our own results: the drift of the whole.</summary>
+    /// <summary>
+    /// The model runs from the token ids and every operator is fed our own results: the drift of the whole.
+    /// </summary>
     Free,
 }
 
@@ -43,7 +47,9 @@ public sealed record TapResult
     /// <summary>The operator that made it, e.g. <c>LinearProjection</c>.</summary>
     public required string Operator { get; init; }
 
-    /// <summary>The operators since the last value that came from the reference, oldest first; one when isolated tightly.</summary>
+    /// <summary>
+    /// The operators since the last value that came from the reference, oldest first; one when isolated tightly.
+    /// </summary>
     public required IReadOnlyList<string> Path { get; init; }
 
     /// <summary>The number of elements compared.</summary>
@@ -64,7 +70,9 @@ public sealed record TapResult
     /// <summary>The largest distance in units in the last place of the tap's type.</summary>
     public long MaxUlps { get; init; }
 
-    /// <summary>The largest |ours − golden| / (u · gauge), u of the tap's type; null where no gauge is defined.</summary>
+    /// <summary>
+    /// The largest |ours − golden| / (u · gauge), u of the tap's type; null where no gauge is defined.
+    /// </summary>
     public double? MaxUnits { get; init; }
 
     /// <summary>The budget for <see cref="MaxRelative"/>.</summary>
@@ -107,7 +115,9 @@ public sealed record RoutingResult
     /// <summary>Tokens whose experts lie in the reference's groups.</summary>
     public required int SameGroups { get; init; }
 
-    /// <summary>Tokens with other experts where the reference's margin is below the error that reached the router.</summary>
+    /// <summary>
+    /// Tokens with other experts where the reference's margin is below the error that reached the router.
+    /// </summary>
     public required int NearTies { get; init; }
 
     /// <summary>Tokens with other experts where it is not: errors.</summary>
@@ -177,12 +187,14 @@ public sealed record CaseResult
     /// <summary>The share spent comparing.</summary>
     public double CompareShare { get; init; }
 
-    /// <summary>The first failed tap or router in the order of computation, in one line; empty when none failed.</summary>
+    /// <summary>
+    /// The first failed tap or router in the order of computation, in one line; empty when none failed.
+    /// </summary>
     public string FirstFailure { get; init; } = string.Empty;
 
     /// <summary>
-    /// Failed if anything is over budget, or if nothing at all was compared in a case that should be; not checked when the
-    /// case's kind is not supported.
+    /// Failed if anything is over budget, or if nothing at all was compared in a case that should be; not checked when
+    /// the case's kind is not supported.
     /// </summary>
     public Verdict Verdict =>
         NotCheckedReason.Length > 0 ? Verdict.NotChecked
@@ -211,14 +223,15 @@ public sealed record VerifyReport(
     public int NotChecked => Cases.Count(run => run.Verdict == Verdict.NotChecked);
 
     /// <summary>
-    /// The first line of the verdict: the first operator over budget, isolated runs before free ones because they tell the
-    /// culprit from its victims; or how much was compared.
+    /// The first line of the verdict: the first operator over budget, isolated runs before free ones because they tell
+    /// the culprit from its victims; or how much was compared.
     /// </summary>
     public string Headline
     {
         get
         {
-            CaseResult? culprit = Cases.Where(run => run.Verdict == Verdict.Failed).OrderBy(run => run.Mode).FirstOrDefault();
+            CaseResult? culprit =
+                Cases.Where(run => run.Verdict == Verdict.Failed).OrderBy(run => run.Mode).FirstOrDefault();
             if (culprit is not null)
             {
                 string what = culprit.FirstFailure.Length > 0 ? culprit.FirstFailure : "nothing was compared";

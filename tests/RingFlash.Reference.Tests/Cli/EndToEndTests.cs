@@ -1,4 +1,5 @@
-// Red here means that a user who hands verify a damaged or missing file gets a stack trace, several lines, or the wrong code.
+// Red here means that a user who hands verify a damaged or missing file gets a stack trace, several lines, or the wrong
+// code.
 using System;
 using System.IO;
 using System.Threading.Tasks;
@@ -56,7 +57,11 @@ public sealed class EndToEndTests
     public async Task AGoodCaseIsZeroAndBeginsWithTheVerdict()
     {
         ToolRun run = await ToolRun.With(
-            options => Verifier.Run(options), "verify", Path.Combine(RepositoryRoot.Golden, "tiny-f32"), "--engine", "scalar,vector512");
+            options => Verifier.Run(options),
+            "verify",
+            Path.Combine(RepositoryRoot.Golden, "tiny-f32"),
+            "--engine",
+            "scalar,vector512");
         Assert.Equal(ExitCodes.WithinBudget, run.Code);
         Assert.StartsWith("PASSED: ", run.Output, StringComparison.Ordinal);
         Assert.Empty(run.Error);

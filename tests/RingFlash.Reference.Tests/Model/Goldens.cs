@@ -95,8 +95,9 @@ public sealed class Goldens(ITestOutputHelper output)
         .Average(e => Math.Log(e.Ours / e.Golden)));
 
     /// <summary>
-    /// An angle is position · frequency with a frequency of at most 1, two ulps (4·u) apart at most (RotaryTable's page),
-    /// each product rounded once; the table adds a rounding on each side: 6·u·position + 2·u, times the scaling (1.14).
+    /// An angle is position · frequency with a frequency of at most 1, two ulps (4·u) apart at most (RotaryTable's
+    /// page), each product rounded once; the table adds a rounding on each side: 6·u·position + 2·u, times the scaling
+    /// (1.14).
     /// </summary>
     private static void AssertRotaryTables(string tap, Case golden, HostTensor<float> ours)
     {

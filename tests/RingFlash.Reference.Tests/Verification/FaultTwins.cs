@@ -63,8 +63,8 @@ public sealed class FaultTwins
     }
 
     /// <summary>
-    /// The shipped cases have no negative biased scores among the best, so a mask of 0 instead of −∞ needs a case of its
-    /// own: all biases far below zero, as training may leave them.
+    /// The shipped cases have no negative biased scores among the best, so a mask of 0 instead of −∞ needs a case of
+    /// its own: all biases far below zero, as training may leave them.
     /// </summary>
     [Fact]
     public void ZeroFillIsFoundWhereBiasedScoresAreNegative()
@@ -100,7 +100,9 @@ public sealed class FaultTwins
 
         public override (HostTensor<float> Cosine, HostTensor<float> Sine) RotaryTables(
             RotaryTable table, long[] positions, int batch) => base.RotaryTables(
-                table, mistake == "off-by-one position" ? [.. positions.Select(position => position + 1)] : positions, batch);
+                table,
+                mistake == "off-by-one position" ? [.. positions.Select(position => position + 1)] : positions,
+                batch);
 
         public override HostTensor<float> RotaryEmbedding(
             HostTensor<float> x, HostTensor<float> cosine, HostTensor<float> sine)
@@ -202,7 +204,8 @@ public sealed class FaultTwins
                         int source = head < heads ? (head / group * (group + 2)) + (head % group)
                             : head < heads + keyValueHeads ? ((head - heads) * (group + 2)) + group
                             : ((head - heads - keyValueHeads) * (group + 2)) + group + 1;
-                        queryKeyValue.Row(row).Slice(source * headDim, headDim).CopyTo(regrouped.Row(row)[(head * headDim)..]);
+                        queryKeyValue.Row(row).Slice(source * headDim, headDim)
+                            .CopyTo(regrouped.Row(row)[(head * headDim)..]);
                     }
                 }
 
@@ -275,7 +278,10 @@ public sealed class FaultTwins
 
         public override HostTensor<float> CrossEntropy(HostTensor<float> logits, long[] targets) =>
             base.CrossEntropy(
-                logits, mistake == "MTP targets shifted once only" ? [Reference.Operators.CrossEntropy.IgnoreIndex, .. targets[..^1]] : targets);
+                logits,
+                mistake == "MTP targets shifted once only"
+                    ? [Reference.Operators.CrossEntropy.IgnoreIndex, .. targets[..^1]]
+                    : targets);
 
         private RouterDecision<float> ZeroFilled(HostTensor<float> scores, float[] expertBias, RouterShape shape)
         {
@@ -290,7 +296,8 @@ public sealed class FaultTwins
                         : 0f)
                     .Take(shape.TopK)];
                 chosen.CopyTo(decision.TopKIndices, token * shape.TopK);
-                Reference.Operators.GroupLimitedTopK.Weigh(shape, scores.Row(token), chosen, decision.TopKWeights.Row(token));
+                Reference.Operators.GroupLimitedTopK.Weigh(
+                    shape, scores.Row(token), chosen, decision.TopKWeights.Row(token));
             }
 
             return decision;

@@ -1,6 +1,7 @@
 // Red here: a golden case from a stranger ends `verify` with a stack trace, or with a pass that nothing stands behind.
 using System;
 using System.Collections.Generic;
+using System.Globalization;
 using System.IO;
 using System.Linq;
 using RingFlash.Reference.Checkpoint;
@@ -11,7 +12,9 @@ using Xunit;
 
 namespace RingFlash.Reference.Tests.Verification;
 
-/// <summary>Shipped cases with one or two tensors spoilt: every outcome must be a report or a refusal in one line.</summary>
+/// <summary>
+/// Shipped cases with one or two tensors spoilt: every outcome must be a report or a refusal in one line.
+/// </summary>
 public sealed class HostileCases
 {
     private static readonly string[] Cases =
@@ -96,7 +99,10 @@ public sealed class HostileCases
         Stored original = tensors[index];
         long elements = original.Info.ElementCount;
         long[][] shapes =
-            [[], [0], [elements], [1, elements], [elements, 1], [0, 5_000_000_000], [2], [1, 1], [elements + 3], [1, 2, 1]];
+        [
+            [], [0], [elements], [1, elements], [elements, 1], [0, 5_000_000_000], [2], [1, 1], [elements + 3],
+            [1, 2, 1],
+        ];
         foreach (long[] shape in shapes)
         {
             List<Stored> spoilt = [.. tensors];
@@ -122,10 +128,12 @@ public sealed class HostileCases
         tensors[index] = tensors[index].WithInteger(3, value);
         InvalidInputException error = Assert.Throws<InvalidInputException>(() => Run(name, tensors));
         Assert.Contains(tensor, error.Message, StringComparison.Ordinal);
-        Assert.Contains(value.ToString(System.Globalization.CultureInfo.InvariantCulture), error.Message, StringComparison.Ordinal);
+        Assert.Contains(value.ToString(CultureInfo.InvariantCulture), error.Message, StringComparison.Ordinal);
     }
 
-    /// <summary>Far or negative positions are odd but have a rotation; the tables then differ from the reference's.</summary>
+    /// <summary>
+    /// Far or negative positions are odd but have a rotation; the tables then differ from the reference's.
+    /// </summary>
     [Theory]
     [InlineData(long.MaxValue)]
     [InlineData(long.MinValue)]
@@ -140,7 +148,9 @@ public sealed class HostileCases
         Assert.Contains("RotaryTable is over budget", report.Headline, StringComparison.Ordinal);
     }
 
-    /// <summary>A changed value of any compared tensor must be seen in both modes: no comparison may be of a thing with itself.</summary>
+    /// <summary>
+    /// A changed value of any compared tensor must be seen in both modes: no comparison may be of a thing with itself.
+    /// </summary>
     [Theory]
     [InlineData("tiny-decode-f32", "nextn0.sequence", 2)]
     [InlineData("tiny-decode-f32", "nextn0.sequence", 20)]
@@ -252,7 +262,8 @@ public sealed class HostileCases
 
     private static List<Stored> Read(string name)
     {
-        using SafetensorsFile file = SafetensorsFile.Open(Path.Combine(RepositoryRoot.Golden, name, "golden.safetensors"));
+        using SafetensorsFile file =
+            SafetensorsFile.Open(Path.Combine(RepositoryRoot.Golden, name, "golden.safetensors"));
         return [.. file.Tensors.Select(tensor =>
         {
             byte[] bytes = new byte[tensor.ElementCount * tensor.ElementType.ByteCount()];

@@ -1,4 +1,5 @@
-// Red here means that verify passes on the shipped cases only, and not on other configurations that the model code allows.
+// Red here means that verify passes on the shipped cases only, and not on other configurations that the model code
+// allows.
 using System.Collections.Generic;
 using System.IO;
 using System.Linq;
@@ -56,8 +57,10 @@ public sealed class OddCases
     {
         using TemporaryFolder temporary = new();
         string folder = Path.Combine(temporary.Path, "odd");
-        (string Key, string? Json)[] parsed = [.. changes.Select(change => change.Split('=', 2)).Select(pair => (pair[0], (string?)pair[1]))];
-        OracleCase.Write(folder, OracleCase.Configuration(parsed), positionOffset: positionOffset, batch: batch, tokens: tokens);
+        (string Key, string? Json)[] parsed =
+            [.. changes.Select(change => change.Split('=', 2)).Select(pair => (pair[0], (string?)pair[1]))];
+        OracleCase.Write(
+            folder, OracleCase.Configuration(parsed), positionOffset: positionOffset, batch: batch, tokens: tokens);
         VerifyReport report = Verifier.Run(new VerifyOptions
         {
             Paths = [folder],

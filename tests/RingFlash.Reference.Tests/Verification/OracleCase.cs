@@ -13,7 +13,8 @@ using RingFlash.Reference.Verification;
 namespace RingFlash.Reference.Tests.Verification;
 
 /// <summary>
-/// Writes a case folder whose taps come from the float64 oracle, for configurations that the shipped goldens do not have.
+/// Writes a case folder whose taps come from the float64 oracle, for configurations that the shipped goldens do not
+/// have.
 /// </summary>
 internal static class OracleCase
 {
@@ -87,7 +88,8 @@ internal static class OracleCase
     {
         Directory.CreateDirectory(folder);
         File.WriteAllText(Path.Combine(folder, "config.json"), configurationJson);
-        ModelConfiguration configuration = ConfigurationReader.Read(Encoding.UTF8.GetBytes(configurationJson), "config.json");
+        ModelConfiguration configuration =
+            ConfigurationReader.Read(Encoding.UTF8.GetBytes(configurationJson), "config.json");
         File.WriteAllText(
             Path.Combine(folder, "case.json"),
             $$$"""
@@ -129,7 +131,9 @@ internal static class OracleCase
 
         public override void Tap(string name, HostTensor<double> tensor) =>
             Contents.Add(SafetensorsContent.FromSingle(
-                name, [.. tensor.Shape.ToArray().Select(axis => (long)axis)], Array.ConvertAll(tensor.Values, value => (float)value)));
+                name,
+                [.. tensor.Shape.ToArray().Select(axis => (long)axis)],
+                Array.ConvertAll(tensor.Values, value => (float)value)));
 
         public override void TapDecision(string name, RouterDecision<double> decision)
         {

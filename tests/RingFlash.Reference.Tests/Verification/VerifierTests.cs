@@ -14,7 +14,10 @@ namespace RingFlash.Reference.Tests.Verification;
 public sealed class VerifierTests
 {
     private static readonly string[] TinyCases =
-        ["tiny-f32", "tiny-padded-f32", "tiny-yarn-f32", "tiny-decode-f32", "tiny-bf16", "tiny-fp8-f32", "fp8-gemm", "yarn-tables"];
+    [
+        "tiny-f32", "tiny-padded-f32", "tiny-yarn-f32", "tiny-decode-f32", "tiny-bf16", "tiny-fp8-f32", "fp8-gemm",
+        "yarn-tables",
+    ];
 
     public static TheoryData<string> Tiny => [.. TinyCases];
 
@@ -77,7 +80,8 @@ public sealed class VerifierTests
         });
         TapResult[] early = [.. report.Cases.Single().Taps.Where(tap =>
             tap.Tap.StartsWith("model.layers.0.", StringComparison.Ordinal)
-            || (tap.Tap.StartsWith("model.layers.1.", StringComparison.Ordinal) && !tap.Tap.Contains(".gate.", StringComparison.Ordinal)))];
+            || (tap.Tap.StartsWith("model.layers.1.", StringComparison.Ordinal)
+                && !tap.Tap.Contains(".gate.", StringComparison.Ordinal)))];
         Assert.Equal(26, early.Length);
         Assert.All(early, tap => Assert.Equal(0, tap.MaxAbsolute));
     }
@@ -85,7 +89,8 @@ public sealed class VerifierTests
     [Fact]
     public void GradientsAreNotCheckedAndSaySo()
     {
-        VerifyReport report = Verifier.Run(new VerifyOptions { Paths = [Path.Combine(RepositoryRoot.Golden, "tiny-grad-f32")] });
+        VerifyReport report =
+            Verifier.Run(new VerifyOptions { Paths = [Path.Combine(RepositoryRoot.Golden, "tiny-grad-f32")] });
         Assert.Equal(1, report.NotChecked);
         Assert.Equal(0, report.Passed);
         Assert.Equal(1, report.ExitCode);
@@ -98,10 +103,42 @@ public sealed class VerifierTests
         using TemporaryFolder temporary = new();
         string folder = Copy(temporary, "tiny-f32");
         string path = Path.Combine(folder, "case.json");
-        File.WriteAllText(path, File.ReadAllText(path).Replace("\"kind\": \"model\"", "\"kind\": \"novel\"", StringComparison.Ordinal));
+        Replace(path, "\"kind\": \"model\"", "\"kind\": \"novel\"");
         VerifyReport report = Verifier.Run(new VerifyOptions { Paths = [folder] });
         Assert.Equal(1, report.ExitCode);
         Assert.Contains("novel", report.Cases.Single().NotCheckedReason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void WeightsOfAnUnknownKindAreNotChecked()
+    {
+        using TemporaryFolder temporary = new();
+        string folder = Copy(temporary, "tiny-f32");
+        Replace(Path.Combine(folder, "case.json"), "\"kind\": \"synthetic\"", "\"kind\": \"stored\"");
+        VerifyReport report = Verifier.Run(new VerifyOptions { Paths = [folder] });
+        Assert.Equal(1, report.ExitCode);
+        Assert.Equal(0, report.Failed);
+        Assert.All(report.Cases, run => Assert.Contains("stored", run.NotCheckedReason, StringComparison.Ordinal));
+    }
+
+    /// <summary>
+    /// The MTP logits of a bfloat16 case are bfloat16 numbers stored as float32: one step is within the budget of their
+    /// one rounding, four are not.
+    /// </summary>
+    [Theory]
+    [InlineData(1, Verdict.Passed)]
+    [InlineData(4, Verdict.Failed)]
+    public void BFloat16LogitsInFloat32AreHeldToBFloat16Steps(int steps, Verdict verdict)
+    {
+        using TemporaryFolder temporary = new();
+        string folder = Copy(temporary, "tiny-bf16");
+        Damage(
+            Path.Combine(folder, "golden.safetensors"),
+            "mtp.0.logits",
+            300,
+            value => BitConverter.Int32BitsToSingle(BitConverter.SingleToInt32Bits(value) + (steps << 16)));
+        VerifyReport report = Verifier.Run(new VerifyOptions { Paths = [folder], Modes = [VerifyMode.Isolated] });
+        Assert.Equal(verdict, report.Cases.Single().Taps.Single(tap => tap.Tap == "mtp.0.logits").Verdict);
     }
 
     [Fact]
@@ -138,20 +175,27 @@ public sealed class VerifierTests
         using TemporaryFolder temporary = new();
         string folder = Path.Combine(temporary.Path, "extra");
         OracleCase.Write(
-            folder, OracleCase.Configuration(), weights: SafetensorsContent.FromSingle("model.layers.0.novel.output", [2], new float[] { 1, 2 }));
+            folder,
+            OracleCase.Configuration(),
+            weights: SafetensorsContent.FromSingle("model.layers.0.novel.output", [2], new float[] { 1, 2 }));
         VerifyReport report = Verifier.Run(new VerifyOptions { Paths = [folder] });
         Assert.All(report.Cases, run => Assert.Equal(["model.layers.0.novel.output"], run.NotCompared));
     }
 
-    /// <summary>Row 25 of the bad inputs: such a weight is accepted, named with its count, and a verdict is produced.</summary>
+    /// <summary>
+    /// Row 25 of the bad inputs: such a weight is accepted, named with its count, and a verdict is produced.
+    /// </summary>
     [Fact]
     public void NonFiniteWeightIsWarnedOfAndStillJudged()
     {
         using TemporaryFolder temporary = new();
         string folder = Path.Combine(temporary.Path, "nan-weight");
-        float[] weight = [.. Enumerable.Range(0, 48).Select(index => index == 5 ? float.NaN : index == 6 ? float.PositiveInfinity : 1f)];
+        float[] weight = [.. Enumerable.Repeat(1f, 48)];
+        (weight[5], weight[6]) = (float.NaN, float.PositiveInfinity);
         OracleCase.Write(
-            folder, OracleCase.Configuration(), weights: SafetensorsContent.FromSingle("weights.model.norm.weight", [48], weight));
+            folder,
+            OracleCase.Configuration(),
+            weights: SafetensorsContent.FromSingle("weights.model.norm.weight", [48], weight));
         VerifyReport report = Verifier.Run(new VerifyOptions { Paths = [folder], Modes = [VerifyMode.Free] });
         Assert.Equal(0, report.ExitCode);
         Assert.Contains(
@@ -187,7 +231,9 @@ public sealed class VerifierTests
         Assert.Contains("NaN", report.Headline, StringComparison.Ordinal);
     }
 
-    /// <summary>A different expert with a wide margin is an error; the same with a margin below the noise is a near tie.</summary>
+    /// <summary>
+    /// A different expert with a wide margin is an error; the same with a margin below the noise is a near tie.
+    /// </summary>
     [Theory]
     [InlineData(0.1f, 1)]
     [InlineData(1e-9f, 0)]
@@ -212,11 +258,60 @@ public sealed class VerifierTests
         Assert.Equal(40 * 64, later.Compared);
     }
 
+    /// <summary>Isolated, the reference's choice replaces ours, so nothing need be left out behind a near tie.</summary>
+    [Fact]
+    public void IsolatedComparesBehindANearTie()
+    {
+        using TemporaryFolder temporary = new();
+        string folder = Copy(temporary, "tiny-f32");
+        string path = Path.Combine(folder, "golden.safetensors");
+        Damage(path, "model.layers.2.mlp.gate.margin", 40, _ => 1e-9f);
+        DamageInteger(path, "model.layers.2.mlp.gate.topk_idx", 40 * 4, expert => (expert + 1) % 16);
+        VerifyReport report = Verifier.Run(new VerifyOptions { Paths = [folder], Modes = [VerifyMode.Isolated] });
+        CaseResult run = report.Cases.Single();
+        Assert.Equal(1, run.Routing.Single(result => result.Gate == "model.layers.2.mlp.gate").NearTies);
+        TapResult later = run.Taps.Single(tap => tap.Tap == "model.layers.3.output");
+        Assert.Equal(0, later.BehindNearTie);
+        Assert.Equal(48 * 64, later.Compared);
+        Assert.Equal(Verdict.Passed, later.Verdict);
+
+        // The experts of that token were exchanged in the case only: its routed output is not that of its experts.
+        TapResult routed = run.Taps.Single(tap => tap.Tap == "model.layers.2.mlp.routed.output");
+        Assert.Equal(Verdict.Failed, routed.Verdict);
+        Assert.Equal(40, routed.Worst!.Token);
+    }
+
+    /// <summary>Padding rows that see no key of their own attend to every key, so a near tie reaches them too.</summary>
+    [Fact]
+    public void NearTieReachesTheLeftPadding()
+    {
+        long[] mask = [0, 0, 1, 1, 1, 1, 1, 1];
+        NearTies ties = new(2, 4, mask);
+        ties.Add(3);
+        ties.EnterLayer();
+        Assert.Equal(
+            [true, true, false, true, false, false, false, false], Enumerable.Range(0, 8).Select(ties.IsBehind));
+    }
+
+    /// <summary>What is not a number is never a near tie, and neither is anything beside it.</summary>
+    [Theory]
+    [InlineData(float.NaN)]
+    [InlineData(float.PositiveInfinity)]
+    [InlineData(float.NegativeInfinity)]
+    public void LogitsThatAreNotFiniteAllowNoSwap(float value)
+    {
+        Assert.Equal(0, ErrorBudget.Swap(10, [1f, value, 2f], underBFloat16: false));
+        Assert.Equal(0, ErrorBudget.Swap(10, [1f, value, 2f], underBFloat16: true));
+        Assert.True(ErrorBudget.Swap(10, [1f, 2f], underBFloat16: false) > 0);
+    }
+
     [Fact]
     public void EditedGoldenIsRefusedByTheManifest()
     {
         using TemporaryFolder temporary = new();
-        File.Copy(Path.Combine(RepositoryRoot.Golden, GoldenManifest.FileName), Path.Combine(temporary.Path, GoldenManifest.FileName));
+        File.Copy(
+            Path.Combine(RepositoryRoot.Golden, GoldenManifest.FileName),
+            Path.Combine(temporary.Path, GoldenManifest.FileName));
         string folder = Copy(temporary, "tiny-f32");
         Assert.True(GoldenManifest.Check(folder));
         Damage(Path.Combine(folder, "golden.safetensors"), "loss", 0, value => value + 1);
@@ -240,7 +335,7 @@ public sealed class VerifierTests
         using TemporaryFolder temporary = new();
         string folder = Copy(temporary, "tiny-f32");
         string path = Path.Combine(folder, "case.json");
-        File.WriteAllText(path, File.ReadAllText(path).Replace("ringflash-golden/1", "ringflash-golden/2", StringComparison.Ordinal));
+        Replace(path, "ringflash-golden/1", "ringflash-golden/2");
         InvalidInputException error = Assert.Throws<InvalidInputException>(
             () => Verifier.Run(new VerifyOptions { Paths = [folder] }));
         Assert.Contains("$.format", error.Message, StringComparison.Ordinal);
@@ -271,8 +366,16 @@ public sealed class VerifierTests
     {
         Recorder progress = new();
         Verifier.Run(
-            new VerifyOptions { Paths = [Path.Combine(RepositoryRoot.Golden, "tiny-f32")], Modes = [VerifyMode.Free] }, progress);
+            new VerifyOptions { Paths = [Path.Combine(RepositoryRoot.Golden, "tiny-f32")], Modes = [VerifyMode.Free] },
+            progress);
         Assert.Equal(5, progress.Steps.Count(step => step.StartsWith("layer ", StringComparison.Ordinal)));
+    }
+
+    private static void Replace(string path, string old, string text)
+    {
+        string before = File.ReadAllText(path);
+        Assert.Contains(old, before, StringComparison.Ordinal);
+        File.WriteAllText(path, before.Replace(old, text, StringComparison.Ordinal));
     }
 
     private static string Copy(TemporaryFolder temporary, string name)
@@ -307,7 +410,8 @@ public sealed class VerifierTests
     private static int DataOffset(byte[] bytes, string tensor)
     {
         int headerLength = (int)BitConverter.ToUInt64(bytes, 0);
-        using System.Text.Json.JsonDocument header = System.Text.Json.JsonDocument.Parse(bytes.AsMemory(8, headerLength));
+        using System.Text.Json.JsonDocument header =
+            System.Text.Json.JsonDocument.Parse(bytes.AsMemory(8, headerLength));
         return 8 + headerLength + header.RootElement.GetProperty(tensor).GetProperty("data_offsets")[0].GetInt32();
     }
 

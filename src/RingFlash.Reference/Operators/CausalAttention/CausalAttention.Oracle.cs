@@ -32,7 +32,8 @@ public static partial class CausalAttention
             for (int item = first; item < end; item++)
             {
                 int sequence = item / shape.Heads, head = item % shape.Heads;
-                int cacheStart = ((sequence * shape.KeyValueHeads) + shape.KeyValueHead(head)) * shape.CacheCapacity * headDim;
+                int cacheStart =
+                    ((sequence * shape.KeyValueHeads) + shape.KeyValueHead(head)) * shape.CacheCapacity * headDim;
                 for (int i = 0; i < shape.QueryTokens; i++)
                 {
                     int queryRow = (item * shape.QueryTokens) + i;

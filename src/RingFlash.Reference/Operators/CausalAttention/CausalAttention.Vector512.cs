@@ -9,11 +9,11 @@ public static partial class CausalAttention
     private const int QueriesPerItem = 32;
 
     /// <summary>
-    /// Scores: a lane is a key. 32 keys at a time are transposed to [headDim, 32] and multiplied with four query rows by
-    /// the product tile, so a score keeps the chain of <see cref="Summation.Dot"/>; a transposed block serves all query
-    /// heads of its group. Context: a lane is a channel; keys ascend in blocks of 128 from the first visible one, up to
-    /// the last key that the query may see and no further. Remainder: surplus rows and keys of a tile are dropped,
-    /// channels beyond a multiple of sixteen use the scalar chain.
+    /// Scores: a lane is a key. 32 keys at a time are transposed to [headDim, 32] and multiplied with four query rows
+    /// by the product tile, so a score keeps the chain of <see cref="Summation.Dot"/>; a transposed block serves all
+    /// query heads of its group. Context: a lane is a channel; keys ascend in blocks of 128 from the first visible one,
+    /// up to the last key that the query may see and no further. Remainder: surplus rows and keys of a tile are
+    /// dropped, channels beyond a multiple of sixteen use the scalar chain.
     /// </summary>
     /// <typeparam name="TPrecision">The precision policy.</typeparam>
     /// <param name="workers">The threads; an item is 32 queries of one key/value head.</param>
@@ -66,7 +66,9 @@ public static partial class CausalAttention
         int headDim = shape.HeadDim, group = shape.Heads / shape.KeyValueHeads;
         int sequence = cacheHead / shape.KeyValueHeads, firstHead = cacheHead % shape.KeyValueHeads * group;
         int queries = lastQuery - firstQuery, rows = group * queries;
-        int rowOf(int row) => (((sequence * shape.Heads) + firstHead + (row / queries)) * shape.QueryTokens) + firstQuery + (row % queries);
+        int rowOf(int row) =>
+            (((sequence * shape.Heads) + firstHead + (row / queries)) * shape.QueryTokens)
+            + firstQuery + (row % queries);
 
         // Padded queries look at every key of the call; all others stop at the diagonal.
         int keyLimit = visible.Length == 0 ? shape.PastTokens + lastQuery : shape.KeyTokens;
@@ -83,7 +85,8 @@ public static partial class CausalAttention
                 ReadOnlySpan<byte> rowVisible = VisibleKeys(shape, visible, sequence, i);
                 Span<float> rowScores = new(scores.Pointer + ((long)row * stride), KeyLimit(shape, rowVisible, i));
                 Softmax.Vectorised<TPrecision>(rowScores, rowVisible, rowScores);
-                int output = ((((sequence * shape.QueryTokens) + i) * shape.Heads) + firstHead + (row / queries)) * headDim;
+                int output =
+                    ((((sequence * shape.QueryTokens) + i) * shape.Heads) + firstHead + (row / queries)) * headDim;
                 int firstKey = FirstKey(rowVisible);
                 Context<TPrecision>(
                     rowScores[firstKey..],
@@ -110,7 +113,8 @@ public static partial class CausalAttention
             {
                 for (int lane = 0; lane < Width; lane++)
                 {
-                    panel.Pointer[(d * Width) + lane] = lane < count ? keys[((long)(firstKey + lane) * headDim) + d] : 0f;
+                    panel.Pointer[(d * Width) + lane] =
+                        lane < count ? keys[((long)(firstKey + lane) * headDim) + d] : 0f;
                 }
             }
 

@@ -7,23 +7,25 @@ namespace RingFlash.Reference.Operators;
 /// <remarks>
 /// <para>Maths: s[j] = round(round(q · k[j]) / √headDim) for keys j ≤ past + i; p = softmax(s) over the visible ones;
 /// context = round(Σ_j p[j] · v[j]).</para>
-/// <para>Axes: query [batch, heads, tokens, headDim]; keys, values [batch, keyValueHeads, capacity, headDim] of which the
-/// first past + tokens are filled; visible [batch, past + tokens], 0 for padding; context [batch, tokens,
+/// <para>Axes: query [batch, heads, tokens, headDim]; keys, values [batch, keyValueHeads, capacity, headDim] of which
+/// the first past + tokens are filled; visible [batch, past + tokens], 0 for padding; context [batch, tokens,
 /// heads · headDim], heads concatenated in order. Query head h reads key/value head ⌊h / (heads/keyValueHeads)⌋.</para>
 /// <para>Order: q·k over channels and p·v over keys are products; the blocks of p·v count from the first visible key of
 /// the sequence, which is absolute position 0 without left padding. So chunks of a prompt and decoding give the bits of
 /// the whole, and a left padded sequence those of itself unpadded (the denominator's halving tree pairs stripes at
 /// cyclic distances, so moving every key by the same number of stripes does not change it).</para>
-/// <para>Rounding points: q·k; the quotient by √headDim (a division, not a multiplication by 1/√headDim); p; context.</para>
-/// <para>Bound: with A = max_j Σ_d|q·k|/√headDim a score is within (headDim + 2)·u·A (headDim fused steps, the quotient,
-/// the rounded √headDim); twice that is relative in p, once for e[j] and once for the denominator. Softmax itself adds
-/// (2·2·A + ⌈keys/32⌉ + 10)·u, as no two scores are more than 2·A apart, and p·v adds (128 + ⌈keys/128⌉)·u:
+/// <para>Rounding points: q·k; the quotient by √headDim (a division, not a multiplication by 1/√headDim); p;
+/// context.</para>
+/// <para>Bound: with A = max_j Σ_d|q·k|/√headDim a score is within (headDim + 2)·u·A (headDim fused steps, the
+/// quotient, the rounded √headDim); twice that is relative in p, once for e[j] and once for the denominator. Softmax
+/// itself adds (2·2·A + ⌈keys/32⌉ + 10)·u, as no two scores are more than 2·A apart, and p·v adds (128 + ⌈keys/128⌉)·u:
 /// |context − Exact| ≤ (2·(headDim + 4)·A + ⌈keys/32⌉ + ⌈keys/128⌉ + 138)·u·Σ p·|v|, to first order.</para>
 /// <para>Special: later keys are never read, nor are values before the first visible key. A masked key between visible
-/// ones has weight +0 but its value is multiplied by it, as published, so a NaN value there gives NaN. A query without any
-/// visible key (left padding) weighs all keys of the call equally, later ones included, as published; its result depends
-/// on where the chunk ends and means nothing.</para>
-/// <para>Source: inclusionAI/Ling-V2@af8837e models/modeling_bailing_moe_v2.py, BailingMoeV2Attention.forward (eager).</para>
+/// ones has weight +0 but its value is multiplied by it, as published, so a NaN value there gives NaN. A query without
+/// any visible key (left padding) weighs all keys of the call equally, later ones included, as published; its result
+/// depends on where the chunk ends and means nothing.</para>
+/// <para>Source: inclusionAI/Ling-V2@af8837e models/modeling_bailing_moe_v2.py, BailingMoeV2Attention.forward
+/// (eager).</para>
 /// </remarks>
 public static partial class CausalAttention
 {
@@ -92,7 +94,8 @@ public static partial class CausalAttention
     {
         int headDim = shape.HeadDim, cacheHead = (sequence * shape.KeyValueHeads) + shape.KeyValueHead(head);
         ReadOnlySpan<float> headKeys = keys.Slice(cacheHead * shape.CacheCapacity * headDim, shape.KeyTokens * headDim);
-        ReadOnlySpan<float> headValues = values.Slice(cacheHead * shape.CacheCapacity * headDim, shape.KeyTokens * headDim);
+        ReadOnlySpan<float> headValues =
+            values.Slice(cacheHead * shape.CacheCapacity * headDim, shape.KeyTokens * headDim);
         float scale = (float)Math.Sqrt(headDim);
         float[] row = new float[shape.KeyTokens];
         for (int i = 0; i < shape.QueryTokens; i++)
@@ -102,7 +105,8 @@ public static partial class CausalAttention
             Span<float> scores = row.AsSpan(0, KeyLimit(shape, rowVisible, i));
             for (int j = 0; j < scores.Length; j++)
             {
-                float product = Summation.Dot(query.Slice(queryRow * headDim, headDim), headKeys.Slice(j * headDim, headDim));
+                float product =
+                    Summation.Dot(query.Slice(queryRow * headDim, headDim), headKeys.Slice(j * headDim, headDim));
                 scores[j] = TPrecision.Round(TPrecision.Round(product) / scale);
             }
 
@@ -131,7 +135,9 @@ public static partial class CausalAttention
         }
     }
 
-    /// <summary>The visibility of the keys that a query's scores run over: its causal prefix, or every key for a padded query.</summary>
+    /// <summary>
+    /// The visibility of the keys that a query's scores run over: its causal prefix, or every key for a padded query.
+    /// </summary>
     private static ReadOnlySpan<byte> VisibleKeys(AttentionShape shape, ReadOnlySpan<byte> visible, int sequence, int i)
     {
         if (visible.IsEmpty)

@@ -4,15 +4,17 @@ using RingFlash.Reference.Numerics;
 
 namespace RingFlash.Reference.Operators;
 
-/// <summary>The causal language-model loss and the loss of the multi-token-prediction head, exactly as published.</summary>
+/// <summary>
+/// The causal language-model loss and the loss of the multi-token-prediction head, exactly as published.
+/// </summary>
 /// <remarks>
 /// <para>Maths: loss = mean over positions with a target of −log p(target); targets of −100 do not count.</para>
-/// <para>Main loss: position t of a row is scored against label t + 1 of the same row. The published code pads the labels
-/// with −100 and shifts the flattened array, which is the same.</para>
-/// <para>MTP loss: the labels are rolled left by one (last column −100) and handed to the same function, which shifts once
-/// more, so position t is scored against label t + 2.</para>
-/// <para>Row-boundary quirk: for MTP the published code flattens batch and time <em>before</em> the second shift. The last
-/// position of every row but the last is therefore scored against label 1 of the next row. It is reproduced here;
+/// <para>Main loss: position t of a row is scored against label t + 1 of the same row. The published code pads the
+/// labels with −100 and shifts the flattened array, which is the same.</para>
+/// <para>MTP loss: the labels are rolled left by one (last column −100) and handed to the same function, which shifts
+/// once more, so position t is scored against label t + 2.</para>
+/// <para>Row-boundary quirk: for MTP the published code flattens batch and time <em>before</em> the second shift. The
+/// last position of every row but the last is therefore scored against label 1 of the next row. It is reproduced here;
 /// <see cref="MultiTokenTargets"/> says which targets are affected.</para>
 /// <para>Axes: logits [batch · tokens, vocabulary]; labels [batch, tokens].</para>
 /// <para>Types: float32; the per-position losses are summed in the vector order. Rounding points: none besides.</para>

@@ -7,11 +7,13 @@ namespace RingFlash.Reference.Operators;
 /// <remarks>
 /// <para>Maths: y[t,h] = round(Σ_k topKWeights[t,k] · expertOutputs[t,k,h]).</para>
 /// <para>Axes: expertOutputs [tokens, topK, hidden]; topKWeights [tokens, topK]; y [tokens, hidden].</para>
-/// <para>Types: float32 under every policy. Order: sequential over k in the router's order, from +0, the product rounded
-/// before it is added (not fused), as published.</para>
-/// <para>Rounding points: one, after the sum. The shared expert is added later, after this rounding, and is not scaled.</para>
+/// <para>Types: float32 under every policy. Order: sequential over k in the router's order, from +0, the product
+/// rounded before it is added (not fused), as published.</para>
+/// <para>Rounding points: one, after the sum. The shared expert is added later, after this rounding, and is not
+/// scaled.</para>
 /// <para>Bound: a product and at most topK additions: |y − Exact| ≤ (topK + 1)·u·Σ|weight·output|.</para>
-/// <para>Source: inclusionAI/Ling-V2@af8837e models/modeling_bailing_moe_v2.py, BailingMoeV2SparseMoeBlock.moe_infer.</para>
+/// <para>Source: inclusionAI/Ling-V2@af8837e models/modeling_bailing_moe_v2.py,
+/// BailingMoeV2SparseMoeBlock.moe_infer.</para>
 /// </remarks>
 public static partial class ExpertCombine
 {

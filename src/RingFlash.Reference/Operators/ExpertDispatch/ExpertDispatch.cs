@@ -3,16 +3,21 @@ using System.Collections.Generic;
 
 namespace RingFlash.Reference.Operators;
 
-/// <summary>Groups the (token, slot) assignments of a layer by expert, so that an expert's weights are touched once.</summary>
+/// <summary>
+/// Groups the (token, slot) assignments of a layer by expert, so that an expert's weights are touched once.
+/// </summary>
 /// <remarks>
-/// <para>Maths: assignment a = t·topK + k belongs to expert topKIndices[t,k]. Rows lists the assignments sorted by expert,
-/// ascending within an expert (a stable counting sort); expert ActiveExperts[i] owns Rows[Offsets[i] … Offsets[i+1] − 1].</para>
+/// <para>Maths: assignment a = t·topK + k belongs to expert topKIndices[t,k]. Rows lists the assignments sorted by
+/// expert, ascending within an expert (a stable counting sort); expert ActiveExperts[i] owns Rows[Offsets[i] …
+/// Offsets[i+1] − 1].</para>
 /// <para>Axes: topKIndices [tokens, topK]; Rows [tokens · topK]. Experts without tokens do not appear. There is no
 /// capacity limit and no dropped token.</para>
 /// <para>Rounding points: none. There is no vector path: the work is a few thousand integers.</para>
 /// <para>Errors: an index outside 0 … experts − 1 throws <see cref="ArgumentOutOfRangeException"/>.</para>
-/// <para>Differs: the published code sorts with torch.argsort, which is not stable; the result does not depend on it.</para>
-/// <para>Source: inclusionAI/Ling-V2@af8837e models/modeling_bailing_moe_v2.py, BailingMoeV2SparseMoeBlock.moe_infer.</para>
+/// <para>Differs: the published code sorts with torch.argsort, which is not stable; the result does not depend on
+/// it.</para>
+/// <para>Source: inclusionAI/Ling-V2@af8837e models/modeling_bailing_moe_v2.py,
+/// BailingMoeV2SparseMoeBlock.moe_infer.</para>
 /// </remarks>
 public sealed class ExpertDispatch
 {

@@ -26,8 +26,8 @@ public static partial class GroupLimitedTopK
             order[e] = e;
         }
 
-        // A full sort instead of a search: written differently from the scalar code on purpose. Array.Sort is not stable,
-        // so the index breaks ties.
+        // A full sort instead of a search: written differently from the scalar code on purpose. Array.Sort is not
+        // stable, so the index breaks ties.
         Comparison<int> byScore = (left, right) => Descending(biased, left, right);
         Array.Sort(order, byScore);
         double[] groupScores = new double[shape.Groups];

@@ -6,7 +6,9 @@ namespace RingFlash.Reference.Operators;
 
 public static partial class LinearProjection
 {
-    /// <summary>The smallest absolute maximum that a group is scaled by, so that a zero group gives zero and not NaN.</summary>
+    /// <summary>
+    /// The smallest absolute maximum that a group is scaled by, so that a zero group gives zero and not NaN.
+    /// </summary>
     public const float ActivationFloor = 1e-10f;
 
     private const float LargestCode = 448f;

@@ -5,8 +5,8 @@ using RingFlash.Reference.Numerics;
 namespace RingFlash.Reference.Operators;
 
 /// <summary>
-/// Every matrix product with a weight: fused QKV, attention output, feed-forward projections, router logits, eh_proj and
-/// the LM head, over f32, bf16 and block-FP8 weights.
+/// Every matrix product with a weight: fused QKV, attention output, feed-forward projections, router logits, eh_proj
+/// and the LM head, over f32, bf16 and block-FP8 weights.
 /// </summary>
 /// <remarks>
 /// <para>Maths: y[t,n] = round(Σ_k x[t,k] · W[n,k] + bias[n]).</para>
@@ -95,7 +95,8 @@ public static partial class LinearProjection
             || (!bias.IsEmpty && bias.Length != weight.Outputs))
         {
             throw new ArgumentException(
-                $"{weight.Name} is [{weight.Outputs}, {weight.Inputs}]; x has {x.Length}, y {y.Length}, bias {bias.Length} elements");
+                $"{weight.Name} is [{weight.Outputs}, {weight.Inputs}]; x has {x.Length}, y {y.Length}, "
+                + $"bias {bias.Length} elements");
         }
 
         return tokens;

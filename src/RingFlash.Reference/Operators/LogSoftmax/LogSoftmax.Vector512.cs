@@ -6,7 +6,9 @@ namespace RingFlash.Reference.Operators;
 
 public static partial class LogSoftmax
 {
-    /// <summary>Lanes: sixteen consecutive entries. Order: <see cref="Summation.SumVectorised"/>. Remainder: scalar.</summary>
+    /// <summary>
+    /// Lanes: sixteen consecutive entries. Order: <see cref="Summation.SumVectorised"/>. Remainder: scalar.
+    /// </summary>
     /// <param name="logits">[vocabulary], float32, read.</param>
     /// <returns>m and L.</returns>
     public static (float Maximum, float LogSum) Vectorised(ReadOnlySpan<float> logits)

@@ -4,11 +4,13 @@ namespace RingFlash.Reference.Operators;
 
 /// <summary>Splits the fused projection by heads: all query heads, then all key heads, then all value heads.</summary>
 /// <remarks>
-/// <para>Maths: query[b,j,t] = qkv[b,t,j], key[b,j,t] = qkv[b,t,Hq+j], value[b,j,t] = qkv[b,t,Hq+Hkv+j], per head of headDim.</para>
+/// <para>Maths: query[b,j,t] = qkv[b,t,j], key[b,j,t] = qkv[b,t,Hq+j], value[b,j,t] = qkv[b,t,Hq+Hkv+j], per head of
+/// headDim.</para>
 /// <para>Axes: qkv [batch, tokens, (heads + 2·keyValueHeads)·headDim]; query [batch, heads, tokens, headDim]; key and
 /// value [batch, keyValueHeads, tokens, headDim].</para>
 /// <para>Rounding points: none; a copy. There is no vector path of its own: moving bytes has no arithmetic.</para>
-/// <para>Differs: Megatron stores, per key/value group, [queries of the group | key | value]; converters regroup.</para>
+/// <para>Differs: Megatron stores, per key/value group, [queries of the group | key | value]; converters
+/// regroup.</para>
 /// <para>Source: inclusionAI/Ling-V2@af8837e models/modeling_bailing_moe_v2.py, BailingMoeV2Attention.forward.</para>
 /// </remarks>
 public static class QueryKeyValueSplit

@@ -17,7 +17,8 @@ public static partial class ResidualAdd
         int index = 0;
         for (; index + 16 <= residual.Length; index += 16)
         {
-            TPrecision.Round(Vector512.Create(residual[index..]) + Vector512.Create(update[index..])).CopyTo(y[index..]);
+            Vector512<float> sum = Vector512.Create(residual[index..]) + Vector512.Create(update[index..]);
+            TPrecision.Round(sum).CopyTo(y[index..]);
         }
 
         Scalar<TPrecision>(residual[index..], update[index..], y[index..]);

@@ -7,7 +7,8 @@ namespace RingFlash.Reference.Operators;
 /// <remarks>
 /// <para>Maths: y[t,h] = round(residual[t,h] + update[t,h]).</para>
 /// <para>Axes: all [tokens, hidden]. Row-major; y may be either input.</para>
-/// <para>Rounding points: one, after the sum. Fused add-and-norm kernels that normalise the unrounded sum differ here.</para>
+/// <para>Rounding points: one, after the sum. Fused add-and-norm kernels that normalise the unrounded sum differ
+/// here.</para>
 /// <para>Bound: |y − Exact| ≤ u·|Exact|: one correctly rounded operation.</para>
 /// <para>Special: IEEE addition; ∞ + −∞ is NaN.</para>
 /// <para>Source: inclusionAI/Ling-V2@af8837e models/modeling_bailing_moe_v2.py, class BailingMoeV2DecoderLayer.</para>

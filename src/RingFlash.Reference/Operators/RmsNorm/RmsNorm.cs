@@ -3,7 +3,9 @@ using RingFlash.Reference.Numerics;
 
 namespace RingFlash.Reference.Operators;
 
-/// <summary>Root-mean-square normalisation of rows: every norm of the model, the per-head query and key norms included.</summary>
+/// <summary>
+/// Root-mean-square normalisation of rows: every norm of the model, the per-head query and key norms included.
+/// </summary>
 /// <remarks>
 /// <para>Maths: y[t,h] = weight[h] · round(x[t,h] · (1 / √(mean_h x[t,h]² + ε))).</para>
 /// <para>Axes: x, y [tokens, hidden] (or [batch · heads · tokens, headDim]); weight [hidden]. Row-major.</para>

@@ -3,15 +3,18 @@ using RingFlash.Reference.Numerics;
 
 namespace RingFlash.Reference.Operators;
 
-/// <summary>Rotates the first R channels of every query and key head by their position; the others pass through.</summary>
+/// <summary>
+/// Rotates the first R channels of every query and key head by their position; the others pass through.
+/// </summary>
 /// <remarks>
 /// <para>Maths: for d in 0 … R/2 − 1: y[d] = round(round(x[d]·cos[d]) + round(−x[d+R/2]·sin[d])),
 /// y[d+R/2] = round(round(x[d+R/2]·cos[d+R/2]) + round(x[d]·sin[d+R/2])); y[d] = x[d] for d ≥ R.</para>
 /// <para>Axes: x, y [batch, heads, tokens, headDim]; cos, sin [batch, tokens, R] (<see cref="RotaryTable"/>). Pairs are
 /// (d, d + R/2), "rotate half" inside R, not (2d, 2d + 1) and not (d, d + headDim/2).</para>
-/// <para>Rounding points: both products and the sum, three per output. Not fused: the published code multiplies, multiplies
-/// and adds.</para>
-/// <para>Bound: |y − Exact| ≤ 2·u·(|x[d]·cos| + |x[d±R/2]·sin|): one rounding of each product and one of the sum.</para>
+/// <para>Rounding points: both products and the sum, three per output. Not fused: the published code multiplies,
+/// multiplies and adds.</para>
+/// <para>Bound: |y − Exact| ≤ 2·u·(|x[d]·cos| + |x[d±R/2]·sin|): one rounding of each product and one of the
+/// sum.</para>
 /// <para>Special: IEEE; NaN and ∞ stay inside their pair.</para>
 /// <para>Source: inclusionAI/Ling-V2@af8837e models/modeling_bailing_moe_v2.py, apply_rotary_pos_emb.</para>
 /// </remarks>

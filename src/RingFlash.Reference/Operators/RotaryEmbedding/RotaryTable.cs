@@ -4,15 +4,15 @@ using RingFlash.Reference.Configuration;
 namespace RingFlash.Reference.Operators;
 
 /// <summary>
-/// The cosines and sines of the rotary embedding, default and YaRN. Computed once on the host and handed to every engine
-/// as data.
+/// The cosines and sines of the rotary embedding, default and YaRN. Computed once on the host and handed to every
+/// engine as data.
 /// </summary>
 /// <remarks>
-/// <para>Maths: inverseFrequency[i] = 1 / θ^(2i/R); with YaRN mixed with 1 / (s·θ^(2i/R)) by a ramp between the channels
-/// that turn β_fast and β_slow times in the original length; angle[p,i] = position · inverseFrequency[i];
+/// <para>Maths: inverseFrequency[i] = 1 / θ^(2i/R); with YaRN mixed with 1 / (s·θ^(2i/R)) by a ramp between the
+/// channels that turn β_fast and β_slow times in the original length; angle[p,i] = position · inverseFrequency[i];
 /// cos = cos(angle)·attentionScaling, sin likewise. Channel d and d + R/2 share a frequency.</para>
-/// <para>Types: the published code computes each step in float32, and the rounding of the one product that makes the angle
-/// is part of its behaviour (at position 32 767 an ulp of the angle is 0.002 rad). So: powers with the published
+/// <para>Types: the published code computes each step in float32, and the rounding of the one product that makes the
+/// angle is part of its behaviour (at position 32 767 an ulp of the angle is 0.002 rad). So: powers with the published
 /// bits (<see cref="RotaryPower"/>), every further step in float32 as written, and cos and sin of the float32 angle in
 /// float64 rounded once.</para>
 /// <para>Bound: inverseFrequency equals the published one bit for bit; cos and sin are within 1 ulp of the published
@@ -98,7 +98,8 @@ public sealed class RotaryTable
     {
         int dimension = rotary.RotaryDimension;
         double Channel(double rotations) =>
-            dimension * Math.Log(rotary.OriginalMaxPositionEmbeddings!.Value / (rotations * 2 * Math.PI)) / (2 * Math.Log(rotary.Theta));
+            dimension * Math.Log(rotary.OriginalMaxPositionEmbeddings!.Value / (rotations * 2 * Math.PI))
+            / (2 * Math.Log(rotary.Theta));
 
         double low = Math.Max(Math.Floor(Channel(rotary.BetaFast)), 0);
         double high = Math.Min(Math.Ceiling(Channel(rotary.BetaSlow)), dimension - 1);

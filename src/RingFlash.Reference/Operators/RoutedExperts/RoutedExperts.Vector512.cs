@@ -6,8 +6,8 @@ namespace RingFlash.Reference.Operators;
 public static partial class RoutedExperts
 {
     /// <summary>
-    /// Two passes over all experts of the layer: gate, up and activation, then down. The unit of work is one panel of 32
-    /// outputs of one expert, so few tokens on many experts still fill every thread. Lanes and order are those of
+    /// Two passes over all experts of the layer: gate, up and activation, then down. The unit of work is one panel of
+    /// 32 outputs of one expert, so few tokens on many experts still fill every thread. Lanes and order are those of
     /// <see cref="LinearProjection"/>; rows are read where they lie.
     /// </summary>
     /// <typeparam name="TPrecision">The precision policy.</typeparam>

@@ -13,7 +13,8 @@ namespace RingFlash.Reference.Operators;
 /// token's result does not depend on who shares its expert. Experts without tokens are not touched.</para>
 /// <para>Bound: with G = Σ|x·W_gate|, U = Σ|x·W_up|, the hidden gauge h = 1.1·|up|·G + |silu(gate)|·U + |silu(gate)·up|
 /// (|silu′| ≤ 1.1): |output − Exact| ≤ (128 + ⌈hidden/128⌉ + 128 + ⌈intermediate/128⌉ + 4)·u·Σ|W_down|·h.</para>
-/// <para>Source: inclusionAI/Ling-V2@af8837e models/modeling_bailing_moe_v2.py, BailingMoeV2SparseMoeBlock.moe_infer.</para>
+/// <para>Source: inclusionAI/Ling-V2@af8837e models/modeling_bailing_moe_v2.py,
+/// BailingMoeV2SparseMoeBlock.moe_infer.</para>
 /// </remarks>
 public static partial class RoutedExperts
 {
@@ -38,7 +39,8 @@ public static partial class RoutedExperts
     {
         if (engine == ExecutionEngine.Scalar || quantiseActivations)
         {
-            // With quantised activations the grouped path has nothing to share but the weights; expert by expert is enough.
+            // With quantised activations the grouped path has nothing to share but the weights; expert by expert is
+            // enough.
             Scalar<TPrecision>(engine, workers, quantiseActivations, x, dispatch, experts, expertOutputs);
         }
         else
@@ -93,7 +95,12 @@ public static partial class RoutedExperts
     }
 
     private static void Project<TPrecision>(
-        ExecutionEngine engine, WorkerPool workers, bool quantise, ReadOnlySpan<float> x, WeightMatrix weight, Span<float> y)
+        ExecutionEngine engine,
+        WorkerPool workers,
+        bool quantise,
+        ReadOnlySpan<float> x,
+        WeightMatrix weight,
+        Span<float> y)
         where TPrecision : struct, IPrecision
     {
         if (quantise && weight is Float8BlockMatrix blocks)

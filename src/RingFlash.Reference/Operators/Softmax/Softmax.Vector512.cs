@@ -14,7 +14,8 @@ public static partial class Softmax
     /// <param name="scores">[keys], float32, read.</param>
     /// <param name="visible">[keys], 1 where the query may look; or empty.</param>
     /// <param name="weights">[keys], float32, written; may be scores.</param>
-    public static void Vectorised<TPrecision>(ReadOnlySpan<float> scores, ReadOnlySpan<byte> visible, Span<float> weights)
+    public static void Vectorised<TPrecision>(
+        ReadOnlySpan<float> scores, ReadOnlySpan<byte> visible, Span<float> weights)
         where TPrecision : struct, IPrecision
     {
         float maximum = Maximum(scores, visible, out bool any);

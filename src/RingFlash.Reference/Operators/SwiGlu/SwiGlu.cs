@@ -3,11 +3,14 @@ using RingFlash.Reference.Numerics;
 
 namespace RingFlash.Reference.Operators;
 
-/// <summary>The gated activation between the two halves of a feed-forward block (dense, shared or routed expert).</summary>
+/// <summary>
+/// The gated activation between the two halves of a feed-forward block (dense, shared or routed expert).
+/// </summary>
 /// <remarks>
 /// <para>Maths: y[t,i] = round(round(silu(gate[t,i])) · up[t,i]), silu(x) = x · σ(x).</para>
 /// <para>Axes: all [tokens, intermediate]. Row-major; y may be gate or up.</para>
-/// <para>Rounding points: (1) after silu, which is evaluated in float32; (2) after the product. No clamping, no bias.</para>
+/// <para>Rounding points: (1) after silu, which is evaluated in float32; (2) after the product. No clamping, no
+/// bias.</para>
 /// <para>Bound: silu is within 1 ulp (2·u) and the product adds one rounding: |y − Exact| ≤ 3·u·|Exact| outside
 /// subnormals.</para>
 /// <para>Special: silu(−∞) is NaN, as −∞ / (1 + ∞) is in the published code; silu(−0) = −0.</para>

@@ -9,8 +9,10 @@ namespace RingFlash.Reference.Operators;
 /// <para>Axes: ids [tokens]; E [vocabulary, hidden]; h [tokens, hidden].</para>
 /// <para>Rounding points: none; a copy. The row of the padding token is used as stored, not zeroed. There is no vector
 /// path of its own: moving bytes has no arithmetic.</para>
-/// <para>Errors: an id outside 0 … vocabulary − 1 throws <see cref="ArgumentOutOfRangeException"/> before anything is read.</para>
-/// <para>Source: inclusionAI/Ling-V2@af8837e models/modeling_bailing_moe_v2.py, BailingMoeV2Model.word_embeddings.</para>
+/// <para>Errors: an id outside 0 … vocabulary − 1 throws <see cref="ArgumentOutOfRangeException"/> before anything is
+/// read.</para>
+/// <para>Source: inclusionAI/Ling-V2@af8837e models/modeling_bailing_moe_v2.py,
+/// BailingMoeV2Model.word_embeddings.</para>
 /// </remarks>
 public static partial class TokenEmbedding
 {
