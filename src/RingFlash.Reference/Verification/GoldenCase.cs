@@ -43,6 +43,9 @@ public sealed class GoldenCase : IDisposable
         bool hasWeights = description.TryGetProperty("weights", out JsonElement weights)
             && weights.ValueKind == JsonValueKind.Object;
         WeightsKind = hasWeights ? Text(weights, path, "kind") : "none";
+        WeightsAlgorithm = hasWeights && weights.TryGetProperty("algorithm", out _)
+            ? Text(weights, path, "algorithm")
+            : "without an algorithm";
         JsonElement inputs = description.TryGetProperty("inputs", out JsonElement found) ? found : default;
         UsesCache = inputs.ValueKind == JsonValueKind.Object
             && inputs.TryGetProperty("use_cache", out JsonElement useCache)
@@ -74,6 +77,13 @@ public sealed class GoldenCase : IDisposable
 
     /// <summary><c>synthetic</c>, <c>synthetic+fp8-block</c>, <c>stored</c> or <c>none</c>.</summary>
     public string WeightsKind { get; }
+
+    /// <summary>How synthetic weights are made.</summary>
+    public string WeightsAlgorithm { get; }
+
+    /// <summary>Whether the weights of a model can be had here.</summary>
+    public bool HasKnownWeights =>
+        WeightsKind is SyntheticWeights or Float8Weights && WeightsAlgorithm == SyntheticSource.Algorithm;
 
     /// <summary>Whether the case decodes with a cache.</summary>
     public bool UsesCache { get; }

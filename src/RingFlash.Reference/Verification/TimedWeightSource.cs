@@ -12,7 +12,6 @@ internal sealed class TimedWeightSource : IWeightSource
 {
     private readonly IWeightSource inner;
     private long ticks;
-    private long elements;
 
     /// <summary>Wraps a source; does not own it.</summary>
     /// <param name="inner">The source.</param>
@@ -27,9 +26,6 @@ internal sealed class TimedWeightSource : IWeightSource
     /// <summary>The time so far, summed over threads.</summary>
     public TimeSpan Elapsed => Stopwatch.GetElapsedTime(0, Interlocked.Read(ref ticks));
 
-    /// <summary>Weights made or read so far.</summary>
-    public long Elements => Interlocked.Read(ref elements);
-
     /// <inheritdoc/>
     public bool TryGetTensor(string name, [NotNullWhen(true)] out TensorInfo? tensor) =>
         inner.TryGetTensor(name, out tensor);
@@ -39,7 +35,7 @@ internal sealed class TimedWeightSource : IWeightSource
     {
         long start = Stopwatch.GetTimestamp();
         inner.Read(tensor, firstElement, destination);
-        Add(start, destination.Length);
+        Add(start);
     }
 
     /// <inheritdoc/>
@@ -47,7 +43,7 @@ internal sealed class TimedWeightSource : IWeightSource
     {
         long start = Stopwatch.GetTimestamp();
         inner.ReadPanel(tensor, firstRow, firstColumn, columnCount, panel);
-        Add(start, panel.Length);
+        Add(start);
     }
 
     /// <inheritdoc/>
@@ -56,9 +52,5 @@ internal sealed class TimedWeightSource : IWeightSource
         // The wrapped source belongs to whoever made it.
     }
 
-    private void Add(long start, long count)
-    {
-        Interlocked.Add(ref ticks, Stopwatch.GetTimestamp() - start);
-        Interlocked.Add(ref elements, count);
-    }
+    private void Add(long start) => Interlocked.Add(ref ticks, Stopwatch.GetTimestamp() - start);
 }

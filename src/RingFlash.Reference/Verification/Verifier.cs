@@ -73,8 +73,8 @@ public static class Verifier
             case "model" when golden.IsTraining:
                 notChecked = "gradients need backward operators, which this build does not have";
                 break;
-            case "model" when golden.WeightsKind is not (GoldenCase.SyntheticWeights or GoldenCase.Float8Weights):
-                string weightsKind = InvalidInputException.Escape(golden.WeightsKind);
+            case "model" when !golden.HasKnownWeights:
+                string weightsKind = InvalidInputException.Escape($"{golden.WeightsKind} {golden.WeightsAlgorithm}");
                 notChecked = $"weights of kind \"{weightsKind}\" are not supported by this build";
                 break;
             case "model" when golden.UsesCache:

@@ -109,16 +109,18 @@ public sealed class VerifierTests
         Assert.Contains("novel", report.Cases.Single().NotCheckedReason, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public void WeightsOfAnUnknownKindAreNotChecked()
+    [Theory]
+    [InlineData("\"kind\": \"synthetic\"", "\"kind\": \"stored\"", "stored")]
+    [InlineData("splitmix64-bf16/1", "splitmix64-bf16/2", "splitmix64-bf16/2")]
+    public void WeightsOfAnUnknownKindAreNotChecked(string old, string changed, string named)
     {
         using TemporaryFolder temporary = new();
         string folder = Copy(temporary, "tiny-f32");
-        Replace(Path.Combine(folder, "case.json"), "\"kind\": \"synthetic\"", "\"kind\": \"stored\"");
+        Replace(Path.Combine(folder, "case.json"), old, changed);
         VerifyReport report = Verifier.Run(new VerifyOptions { Paths = [folder] });
         Assert.Equal(1, report.ExitCode);
         Assert.Equal(0, report.Failed);
-        Assert.All(report.Cases, run => Assert.Contains("stored", run.NotCheckedReason, StringComparison.Ordinal));
+        Assert.All(report.Cases, run => Assert.Contains(named, run.NotCheckedReason, StringComparison.Ordinal));
     }
 
     /// <summary>
@@ -258,7 +260,7 @@ public sealed class VerifierTests
         Assert.Equal(40 * 64, later.Compared);
     }
 
-    /// <summary>Isolated, the reference's choice replaces ours, so nothing need be left out behind a near tie.</summary>
+    /// <summary>Isolated, the reference's choice replaces ours: nothing is left out behind a near tie.</summary>
     [Fact]
     public void IsolatedComparesBehindANearTie()
     {
@@ -281,7 +283,7 @@ public sealed class VerifierTests
         Assert.Equal(40, routed.Worst!.Token);
     }
 
-    /// <summary>Padding rows that see no key of their own attend to every key, so a near tie reaches them too.</summary>
+    /// <summary>Padding that sees no key of its own attends to every key, so a near tie reaches it too.</summary>
     [Fact]
     public void NearTieReachesTheLeftPadding()
     {

@@ -18,8 +18,8 @@ namespace RingFlash.Reference.Operators;
 /// <para>Rounding points: one, after the bias.</para>
 /// <para>Bound: an element passes 128 fused multiply-adds in its block and ⌈inputs/128⌉ additions: |y − Exact| ≤ (128 +
 /// ⌈inputs/128⌉ + 1)·u·(Σ|x·W| + |bias|), proved to first order; the last unit is the addition of the bias, which
-/// rounds at the size of the bias. Roundings of random sign give about the root of that; measured on the published
-/// shapes: below 3·u·Σ|x·W|.</para>
+/// rounds at the size of the bias. Roundings of random sign give about the root of that; measured over the
+/// published widths: below 3·u·(Σ|x·W| + |bias|).</para>
 /// <para>Special: IEEE; a NaN or ∞ in a row of x reaches that row of y only.</para>
 /// <para>Source: torch.nn.functional.linear as called by inclusionAI/Ling-V2@af8837e
 /// models/modeling_bailing_moe_v2.py. With dynamic activation quantisation: <see cref="QuantisedScalar"/>.</para>
