@@ -14,21 +14,24 @@ public sealed class OverlaySource : IWeightSource
 {
     private readonly IWeightSource first;
     private readonly IWeightSource second;
+    private readonly bool ownsFirst;
     private readonly Dictionary<string, (IWeightSource Source, TensorInfo Inner, TensorInfo Outer)> tensors;
 
-    /// <summary>Lays one source over another; both are disposed with this one.</summary>
+    /// <summary>Lays one source over another; the second is disposed with this one.</summary>
     /// <param name="first">The source that wins.</param>
     /// <param name="second">The source for everything else.</param>
     /// <param name="prefix">
     /// Only names of the first source that begin with it count, and they lose it, e.g. <c>weights.</c>; empty for all.
     /// </param>
-    public OverlaySource(IWeightSource first, IWeightSource second, string prefix = "")
+    /// <param name="ownsFirst">Whether the first source is disposed with this one too.</param>
+    public OverlaySource(IWeightSource first, IWeightSource second, string prefix = "", bool ownsFirst = true)
     {
         ArgumentNullException.ThrowIfNull(first);
         ArgumentNullException.ThrowIfNull(second);
         ArgumentNullException.ThrowIfNull(prefix);
         this.first = first;
         this.second = second;
+        this.ownsFirst = ownsFirst;
         tensors = second.Tensors.ToDictionary(tensor => tensor.Name, tensor => (second, tensor, tensor));
         foreach (TensorInfo tensor in first.Tensors)
         {
@@ -73,7 +76,11 @@ public sealed class OverlaySource : IWeightSource
     /// <inheritdoc/>
     public void Dispose()
     {
-        first.Dispose();
+        if (ownsFirst)
+        {
+            first.Dispose();
+        }
+
         second.Dispose();
     }
 

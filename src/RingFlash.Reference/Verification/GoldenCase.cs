@@ -160,7 +160,7 @@ public sealed class GoldenCase : IDisposable
 
     /// <summary>The weights of the case for one of its models.</summary>
     /// <param name="configuration">The case's configuration, or a variant of it.</param>
-    /// <returns>The source; does not own <see cref="File"/>'s handle beyond the case.</returns>
+    /// <returns>The source; it may read from <see cref="File"/>, which stays open with the case.</returns>
     /// <exception cref="InvalidInputException">The kind of weights is unknown.</exception>
     public IWeightSource OpenWeights(ModelConfiguration configuration)
     {
@@ -170,7 +170,7 @@ public sealed class GoldenCase : IDisposable
         return WeightsKind switch
         {
             SyntheticWeights => synthetic,
-            Float8Weights => new OverlaySource(File, synthetic, "weights."),
+            Float8Weights => new OverlaySource(File, synthetic, "weights.", ownsFirst: false),
             _ => throw new InvalidInputException(
                 Path.Combine(Folder, "case.json"),
                 "$.weights.kind",

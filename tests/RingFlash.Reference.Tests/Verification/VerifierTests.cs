@@ -143,6 +143,17 @@ public sealed class VerifierTests
         Assert.Equal(verdict, report.Cases.Single().Taps.Single(tap => tap.Tap == "mtp.0.logits").Verdict);
     }
 
+    /// <summary>Both variants of a decode case read the same file; weights stored in it must not close it.</summary>
+    [Fact]
+    public void DecodeCaseWithStoredWeightsPasses()
+    {
+        using TemporaryFolder temporary = new();
+        string folder = Copy(temporary, "tiny-decode-f32");
+        Replace(Path.Combine(folder, "case.json"), "\"kind\": \"synthetic\"", "\"kind\": \"synthetic+fp8-block\"");
+        VerifyReport report = Verifier.Run(new VerifyOptions { Paths = [folder] });
+        Assert.Equal(2, report.Passed);
+    }
+
     [Fact]
     public void FilterThatMatchesNothingIsNotAPass()
     {
