@@ -32,6 +32,27 @@ public sealed class EngineBits
 
     [Theory]
     [MemberData(nameof(Variants))]
+    public void TheStreamedValueAndGradientHaveTheBitsOfTheFullEvaluation(string variant)
+    {
+        PolicyObjectiveOptions options = ObjectiveVariants.All[variant];
+        using WorkerPool workers = new(3);
+        foreach (int length in new int[] { 1, 31, 1023, 1024, 1025, 3000 })
+        {
+            RolloutBatchSingle batch = RandomBatches.Make(5, length, length, edges: true).ToSingle();
+            foreach (ExecutionEngine engine in Enum.GetValues<ExecutionEngine>())
+            {
+                ObjectiveResult full = PolicyObjective.Evaluate(engine, batch, options);
+                float[] gradient = new float[5 * length];
+                float loss = PolicyObjective.ValueAndGradient(engine, batch, gradient, options, null, workers);
+                string what = $"{variant}, length {length}, {engine}";
+                IcePopCases.SameBits([full.TotalLoss()], [loss], what);
+                IcePopCases.SameBits(full.TotalGradient(), Array.ConvertAll(gradient, value => (double)value), what);
+            }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Variants))]
     public void ThreadsChangeNoBit(string variant)
     {
         PolicyObjectiveOptions options = ObjectiveVariants.All[variant];
