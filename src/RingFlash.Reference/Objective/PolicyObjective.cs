@@ -56,7 +56,7 @@ public static class PolicyObjective
     /// <summary>
     /// The whole loss and its gradient in float32 and nothing else: no per-token arrays but the caller's gradient. The
     /// same bits as <see cref="ObjectiveResult.TotalLoss"/> and <see cref="ObjectiveResult.TotalGradient"/> of
-    /// <see cref="Evaluate(ExecutionEngine, RolloutBatchSingle, PolicyObjectiveOptions?, LossDenominators?, WorkerPool?)"/>.
+    /// the full evaluation on the same engine.
     /// </summary>
     /// <param name="engine">Who computes.</param>
     /// <param name="batch">The responses.</param>

@@ -7,8 +7,8 @@ using RingFlash.Reference.Operators;
 namespace RingFlash.Reference.Objective;
 
 /// <summary>
-/// Value and gradient of one row in float32 without per-token results: tokens go through the operators in blocks that stay
-/// in the first-level cache, and only the gradient is written. The same operations in the same order as
+/// Value and gradient of one row in float32 without per-token results: tokens go through the operators in blocks that
+/// stay in the first-level cache, and only the gradient is written. The same operations in the same order as
 /// <see cref="ObjectiveRow"/>, so the same bits.
 /// </summary>
 internal ref struct StreamedObjective

@@ -1,5 +1,5 @@
-// Red here: the loss or a gradient depends on the engine, the threads, the order of the responses or on what stands in the
-// padding.
+// Red here: the loss or a gradient depends on the engine, the threads, the order of the responses or on what stands in
+// the padding.
 using System;
 using System.Linq;
 using RingFlash.Reference.Numerics;

@@ -10,7 +10,8 @@ namespace RingFlash.Reference.Tests.Objective;
 
 public sealed class PolicyForms
 {
-    /// <summary>Those whose loss has the stated gradient as its derivative; a constant that moves with θ has not.</summary>
+    /// <summary>Those whose loss has the stated gradient as its derivative; a constant that moves with θ has
+    /// not.</summary>
     public static TheoryData<string> Differentiable =>
         [.. ObjectiveVariants.All.Keys.Where(name => name is not ("cispo" or "reading C" or "single ratio"))];
 
@@ -121,7 +122,8 @@ public sealed class PolicyForms
     public void ALongResponseStaysInLogSpace()
     {
         // Π k overflows after 710 tokens of Δ = 1 and comes back; the geometric mean never leaves 1.
-        double[] training = [.. Enumerable.Range(0, 2000).Select(t => t < 1000 ? 1.0 : -1.0)], weights = new double[2000];
+        double[] training = [.. Enumerable.Range(0, 2000).Select(t => t < 1000 ? 1.0 : -1.0)];
+        double[] weights = new double[2000];
         byte[] mask = [.. Enumerable.Repeat((byte)1, 2000)];
         TokenDecision[] decisions = new TokenDecision[2000];
         new MaskedSequenceCorrection(0.5, 2).Weigh(training, new double[2000], mask, 1, weights, decisions);

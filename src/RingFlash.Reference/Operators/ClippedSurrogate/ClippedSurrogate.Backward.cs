@@ -7,8 +7,8 @@ namespace RingFlash.Reference.Operators;
 public static partial class ClippedSurrogate
 {
     /// <summary>
-    /// dy/dlog r: exactly 0 where clipped, and the contribution itself elsewhere, because d(r)/d(log r) = r. A selection
-    /// without arithmetic, so one definition serves every engine and precision.
+    /// dy/dlog r: exactly 0 where clipped, and the contribution itself elsewhere, because d(r)/d(log r) = r. A
+    /// selection without arithmetic, so one definition serves every engine and precision.
     /// </summary>
     /// <typeparam name="T">The number type.</typeparam>
     /// <param name="contributions">[tokens], read: the forward result.</param>

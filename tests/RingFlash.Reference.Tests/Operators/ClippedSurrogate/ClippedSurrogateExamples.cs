@@ -52,8 +52,9 @@ public sealed class ClippedSurrogateExamples
         ratios[1] = float.NaN;
         ClippedSurrogate.Apply(engine, ratios, weights, decisions, 0f, Bounds, y, clipped);
         Assert.True(float.IsNaN(y[1])); // a NaN is not hidden
+        SurrogateBounds wrong = new(-0.1, 0.2);
         Assert.Throws<ArgumentException>(
-            () => ClippedSurrogate.Scalar([1f], [1f], decisions.AsSpan(1, 1), 1f, new(-0.1, 0.2), new float[1], new byte[1]));
+            () => ClippedSurrogate.Scalar([1f], [1f], decisions.AsSpan(1, 1), 1f, wrong, new float[1], new byte[1]));
     }
 
     [Fact]
@@ -64,7 +65,8 @@ public sealed class ClippedSurrogateExamples
             float[] ratios = [.. TestValues.Spread(length, length).Select(Math.Abs)];
             float[] weights = [.. TestValues.Spread(length, ~length).Select(Math.Abs)];
             float[] wild = TestValues.WithSpecials<Float32Precision>(length, length);
-            TokenDecision[] decisions = [.. Enumerable.Range(0, length).Select(t => (TokenDecision)(t % 3 == 0 ? 2 : 1))];
+            TokenDecision[] decisions =
+                [.. Enumerable.Range(0, length).Select(t => (TokenDecision)(t % 3 == 0 ? 2 : 1))];
             foreach (float advantage in new float[] { 1.3f, -0.7f, 0f })
             {
                 foreach (float[] values in new float[][] { ratios, wild })

@@ -40,7 +40,8 @@ public sealed class ImportanceRatioExamples
     [Fact]
     public void TheGradientStopsWhereTheClampActs()
     {
-        float[] numerator = [0.5f, 2f, 3f, -3f, float.NaN], zero = new float[5], y = new float[5], gradient = new float[5];
+        float[] numerator = [0.5f, 2f, 3f, -3f, float.NaN], zero = new float[5];
+        float[] y = new float[5], gradient = new float[5];
         ImportanceRatio.Scalar(numerator, zero, 2f, y);
         ImportanceRatio.Backward(numerator, zero, 2f, y, [1f, 1f, 1f, 1f, 1f], gradient);
         Check.SameBits([y[0], y[1], 0f, 0f, float.NaN], gradient, "inside, at the end, beyond");
@@ -72,6 +73,9 @@ public sealed class ImportanceRatioExamples
         ImportanceRatio.Apply(ExecutionEngine.Vector512, a, b, None, y);
         ImportanceRatio.Exact(TestValues.Wide(a), TestValues.Wide(b), double.PositiveInfinity, exact);
         Check.Within(
-            y, exact, i => (((Math.Abs((double)a[i] - b[i]) + 2) * Check.FloatUnit * exact[i]) * 1.0001) + 1e-44, "ratios");
+            y,
+            exact,
+            i => ((Math.Abs((double)a[i] - b[i]) + 2) * Check.FloatUnit * exact[i] * 1.0001) + 1e-44,
+            "ratios");
     }
 }

@@ -46,7 +46,7 @@ public sealed class LossAggregationExamples
                 float[] values = TestValues.Spread(Rows * length, length);
                 byte[] mask = [.. Enumerable.Range(0, Rows * length).Select(i => (byte)(i * 7 % 5 == 0 ? 0 : 1))];
                 int[] counts =
-                    [.. Enumerable.Range(0, Rows).Select(row => mask.Skip(row * length).Take(length).Sum(flag => flag))];
+                    [.. mask.Chunk(length).Select(row => row.Sum(flag => flag))];
                 LossDenominators denominators = LossDenominators.Count(counts);
                 float expected = LossAggregation.Scalar(kind, values, mask, Rows, denominators);
                 float actual = LossAggregation.Vectorised(kind, values, mask, Rows, denominators);
