@@ -62,13 +62,36 @@ internal ref struct StreamedObjective
         int length = batch.ResponseLength;
         stripes.AsSpan().Clear();
         divergenceStripes.AsSpan().Clear();
-        for (int first = 0; first < length; first += BlockLength)
+        int first = 0;
+        if (typeof(TArithmetic) == typeof(Float32Arithmetic<Vector512Choice>) && FusedIcePopRow.Supports(options))
+        {
+            first = Fused(row, coefficient, gradient);
+        }
+
+        for (; first < length; first += BlockLength)
         {
             int count = Math.Min(BlockLength, length - first);
             BlockOf<TArithmetic>(row, (row * length) + first, count, coefficient, gradient.Slice(first, count));
         }
 
         return (Summation.Halve(stripes), Summation.Halve(divergenceStripes));
+    }
+
+    /// <summary>All whole groups of 32 tokens of the published objective; the number of tokens done.</summary>
+    private readonly int Fused(int row, float coefficient, Span<float> gradient)
+    {
+        FusedIcePopRow fused = new(batch, (IcePopCorrection)options.Correction, options.Bounds, row, coefficient);
+        Vector512<float> lower = Vector512<float>.Zero, upper = Vector512<float>.Zero;
+        int start = row * batch.ResponseLength, t = 0;
+        for (; t + Summation.StripeCount <= gradient.Length; t += Summation.StripeCount)
+        {
+            lower += fused.Sixteen(batch, start + t, gradient[t..]);
+            upper += fused.Sixteen(batch, start + t + 16, gradient[(t + 16)..]);
+        }
+
+        lower.CopyTo(stripes);
+        upper.CopyTo(stripes.AsSpan(16));
+        return t;
     }
 
     /// <summary>Adds values to the stripes of a sum that goes on.</summary>
