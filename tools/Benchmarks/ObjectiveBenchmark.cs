@@ -47,6 +47,11 @@ internal static class ObjectiveBenchmark
         // Three inputs and a byte of mask are read, one gradient is written.
         int bytes = Rollouts * Response * ((3 * sizeof(float)) + 1 + sizeof(float));
         float[][] memory = [.. batches.Select(_ => new float[bytes / sizeof(float)])];
+        foreach (float[] block in memory)
+        {
+            Array.Fill(block, 1f); // pages that were never written are all one page of zeros
+        }
+
         int turn = 0;
         Console.WriteLine($"value and gradient of {Rollouts} × {Response} tokens, float32, 2 threads; {bytes / 1e6:F1} MB must move");
         PairedRounds rounds = new();

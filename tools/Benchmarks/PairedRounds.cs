@@ -30,7 +30,7 @@ internal sealed class PairedRounds
     /// <param name="rounds">Rounds after the warm-up.</param>
     public void Run(int rounds)
     {
-        const int WarmUps = 10;
+        const int WarmUps = 40;
         double[][] times = [.. contenders.Select(_ => new double[rounds])];
         for (int round = -WarmUps; round < rounds; round++)
         {
