@@ -54,17 +54,38 @@ internal readonly struct FusedIcePopRow
         && options.KullbackLeiblerCoefficient == 0;
 
     /// <summary>Writes sixteen gradients and returns the contributions.</summary>
-    /// <param name="batch">The batch.</param>
-    /// <param name="first">The flat index of the first token.</param>
-    /// <param name="gradient">[at least 16], written.</param>
+    /// <param name="current">Sixteen current log-probabilities, read.</param>
+    /// <param name="old">Sixteen old ones, read.</param>
+    /// <param name="inference">Sixteen of the inference engine, read.</param>
+    /// <param name="responseMask">Sixteen, read.</param>
+    /// <param name="gradient">Sixteen, written.</param>
     /// <returns>The contributions, +0 where not kept.</returns>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public Vector512<float> Sixteen(RolloutArrays<float> batch, int first, Span<float> gradient)
+    public Vector512<float> Sixteen(
+        ref float current, ref float old, ref float inference, ref byte responseMask, ref float gradient)
     {
-        Vector512<float> old = Vector512.Create(batch.Old, first);
-        Vector512<float> difference = old - Vector512.Create(batch.Inference, first);
-        Vector512<float> weight = Exponential.Exp(difference);
-        Vector512<int> mask = IcePopMask.WidenBytes(batch.ResponseMask.AsSpan(first, 16));
+        Vector512<float> rollout = Vector512.LoadUnsafe(ref old);
+        Vector512<float> difference = rollout - Vector512.LoadUnsafe(ref inference);
+        Vector512<float> move = Vector512.LoadUnsafe(ref current) - rollout;
+        if (!Exponential.IsInNormalRange(difference) || !Exponential.IsInNormalRange(move))
+        {
+            return SixteenOfAny(difference, move, ref responseMask, ref gradient);
+        }
+
+        // In this range nothing is infinite or NaN: the band and the mask decide alone.
+        Vector512<float> weight = Exponential.ExpInNormalRange(difference);
+        Vector512<float> ratio = Exponential.ExpInNormalRange(move);
+        Vector512<float> kept = Vector512.GreaterThanOrEqual(difference, lowestLog)
+            & Vector512.LessThanOrEqual(difference, highestLog)
+            & ~Vector512.Equals(Widen(ref responseMask), Vector512<int>.Zero).AsSingle();
+        return Surrogate(ratio, weight, Vector512.AndNot(kept, zeroAdvantage), ref gradient);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private Vector512<float> SixteenOfAny(
+        Vector512<float> difference, Vector512<float> move, ref byte responseMask, ref float gradient)
+    {
+        Vector512<float> weight = Exponential.Exp(difference), ratio = Exponential.Exp(move);
 
         // Kept: in the mask, finite, in the band, and e^Δ did not overflow. Every comparison is false for NaN.
         Vector512<float> infinity = Vector512.Create(float.PositiveInfinity);
@@ -72,16 +93,28 @@ internal readonly struct FusedIcePopRow
             & Vector512.GreaterThanOrEqual(difference, lowestLog)
             & Vector512.LessThanOrEqual(difference, highestLog)
             & Vector512.LessThan(weight, infinity)
-            & ~Vector512.Equals(mask, Vector512<int>.Zero).AsSingle();
+            & ~Vector512.Equals(Widen(ref responseMask), Vector512<int>.Zero).AsSingle();
+        Vector512<float> computed = Vector512.AndNot(kept, zeroAdvantage & Vector512.Equals(ratio, ratio));
+        return Surrogate(ratio, weight, computed, ref gradient);
+    }
 
-        Vector512<float> ratio = Exponential.Exp(Vector512.Create(batch.Current, first) - old);
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private Vector512<float> Surrogate(
+        Vector512<float> ratio, Vector512<float> weight, Vector512<float> computed, ref float gradient)
+    {
         Vector512<float> below = Vector512.LessThan(ratio, lowestRatio);
         Vector512<float> above = Vector512.GreaterThan(ratio, highestRatio);
         Vector512<float> limited = Vector512.ConditionalSelect(
             below, lowestRatio, Vector512.ConditionalSelect(above, highestRatio, ratio));
-        Vector512<float> computed = Vector512.AndNot(kept, zeroAdvantage & Vector512.Equals(ratio, ratio));
         Vector512<float> contribution = (limited * advantage * -weight) & computed;
-        (coefficient * Vector512.AndNot(contribution, below | above)).CopyTo(gradient);
+        (coefficient * Vector512.AndNot(contribution, below | above)).StoreUnsafe(ref gradient);
         return contribution;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<int> Widen(ref byte sixteen)
+    {
+        Vector256<ushort> halves = Vector256.WidenLower(Vector128.LoadUnsafe(ref sixteen).ToVector256());
+        return Vector512.WidenLower(halves.ToVector512()).AsInt32();
     }
 }

@@ -1,5 +1,6 @@
 using System;
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using RingFlash.Reference.Numerics;
 using RingFlash.Reference.Operators;
@@ -83,10 +84,25 @@ internal ref struct StreamedObjective
         FusedIcePopRow fused = new(batch, (IcePopCorrection)options.Correction, options.Bounds, row, coefficient);
         Vector512<float> lower = Vector512<float>.Zero, upper = Vector512<float>.Zero;
         int start = row * batch.ResponseLength, t = 0;
+        ref float current = ref batch.Current.AsSpan(start, gradient.Length).GetPinnableReference();
+        ref float old = ref batch.Old.AsSpan(start, gradient.Length).GetPinnableReference();
+        ref float inference = ref batch.Inference.AsSpan(start, gradient.Length).GetPinnableReference();
+        ref byte mask = ref batch.ResponseMask.AsSpan(start, gradient.Length).GetPinnableReference();
+        ref float output = ref gradient.GetPinnableReference();
         for (; t + Summation.StripeCount <= gradient.Length; t += Summation.StripeCount)
         {
-            lower += fused.Sixteen(batch, start + t, gradient[t..]);
-            upper += fused.Sixteen(batch, start + t + 16, gradient[(t + 16)..]);
+            lower += fused.Sixteen(
+                ref Unsafe.Add(ref current, t),
+                ref Unsafe.Add(ref old, t),
+                ref Unsafe.Add(ref inference, t),
+                ref Unsafe.Add(ref mask, t),
+                ref Unsafe.Add(ref output, t));
+            upper += fused.Sixteen(
+                ref Unsafe.Add(ref current, t + 16),
+                ref Unsafe.Add(ref old, t + 16),
+                ref Unsafe.Add(ref inference, t + 16),
+                ref Unsafe.Add(ref mask, t + 16),
+                ref Unsafe.Add(ref output, t + 16));
         }
 
         lower.CopyTo(stripes);
