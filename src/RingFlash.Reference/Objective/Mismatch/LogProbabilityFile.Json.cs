@@ -118,7 +118,8 @@ public static partial class LogProbabilityFile
 
     private static double ToNumber(string sourceName, JsonElement element, string path)
     {
-        if (element.ValueKind == JsonValueKind.Number && element.TryGetDouble(out double number) && double.IsFinite(number))
+        if (element.ValueKind == JsonValueKind.Number && element.TryGetDouble(out double number) && double.IsFinite(
+            number))
         {
             return number;
         }
@@ -130,7 +131,9 @@ public static partial class LogProbabilityFile
             "Infinity" => double.PositiveInfinity,
             "-Infinity" => double.NegativeInfinity,
             _ => throw new InvalidInputException(
-                sourceName, path, $"must be a number, \"NaN\", \"Infinity\" or \"-Infinity\"; found {Describe(element)}"),
+                sourceName,
+                path,
+                $"must be a number, \"NaN\", \"Infinity\" or \"-Infinity\"; found {Describe(element)}"),
         };
     }
 
@@ -140,7 +143,8 @@ public static partial class LogProbabilityFile
         JsonValueKind.False => false,
         JsonValueKind.Number when element.GetRawText() is "0" => false,
         JsonValueKind.Number when element.GetRawText() is "1" => true,
-        _ => throw new InvalidInputException(sourceName, path, $"must be 0, 1, true or false; found {Describe(element)}"),
+        _ => throw new InvalidInputException(
+            sourceName, path, $"must be 0, 1, true or false; found {Describe(element)}"),
     };
 
     private static long ToExpert(string sourceName, JsonElement element, string path) =>

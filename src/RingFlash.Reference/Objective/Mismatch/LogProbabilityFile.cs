@@ -7,14 +7,19 @@ using RingFlash.Reference.Numerics;
 
 namespace RingFlash.Reference.Objective.Mismatch;
 
-/// <summary>Reads one engine's log-probabilities from safetensors or JSON; which of the two, the content tells.</summary>
+/// <summary>Reads one engine's log-probabilities from safetensors or JSON; which of the two, the content
+/// tells.</summary>
 /// <remarks>
-/// <para>safetensors: <c>log_probabilities</c> [rollouts, response] F32 or F64; optional <c>mask</c> of the same shape, U8, I64 or
-/// BOOL, only 0 and 1; optional <c>routed_experts</c> [rollouts, response, layers, topK] I64 or I32, −1 where not told. Other
+/// <para>safetensors: <c>log_probabilities</c> [rollouts, response] F32 or F64; optional <c>mask</c> of the same shape,
+/// U8, I64 or
+/// BOOL, only 0 and 1; optional <c>routed_experts</c> [rollouts, response, layers, topK] I64 or I32, −1 where not told.
+/// Other
 /// tensors are left alone and named in a warning.</para>
-/// <para>JSON: <c>{"schema": 1, "log_probabilities": [[…]], "mask": [[…]], "routed_experts": [[[[…]]]]}</c>, the same shapes and
+/// <para>JSON: <c>{"schema": 1, "log_probabilities": [[…]], "mask": [[…]], "routed_experts": [[[[…]]]]}</c>, the same
+/// shapes and
 /// rules; NaN and infinities are the strings "NaN", "Infinity", "-Infinity"; other keys are refused.</para>
-/// <para>Rows are padded to one length: ragged rows are refused, because where the tokens of a short row belong would be a
+/// <para>Rows are padded to one length: ragged rows are refused, because where the tokens of a short row belong would
+/// be a
 /// guess. What stands under a mask of 0 is never looked at.</para>
 /// </remarks>
 public static partial class LogProbabilityFile
@@ -99,7 +104,8 @@ public static partial class LogProbabilityFile
         {
             RequireType(path, expertTensor, ElementType.Int64, ElementType.Int32);
             RequireRank(path, expertTensor, 4);
-            if (!expertTensor.Shape.Take(2).SequenceEqual(tensor.Shape) || expertTensor.Shape.Skip(2).Any(axis => axis < 1))
+            if (!expertTensor.Shape.Take(2).SequenceEqual(tensor.Shape) || expertTensor.Shape.Skip(2).Any(
+                axis => axis < 1))
             {
                 throw new InvalidInputException(
                     path,

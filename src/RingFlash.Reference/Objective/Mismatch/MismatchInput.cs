@@ -6,9 +6,11 @@ using RingFlash.Reference.Numerics;
 
 namespace RingFlash.Reference.Objective.Mismatch;
 
-/// <summary>Two engines' log-probabilities of the same tokens, checked against each other and packed to what is compared.</summary>
+/// <summary>Two engines' log-probabilities of the same tokens, checked against each other and packed to what is
+/// compared.</summary>
 /// <remarks>
-/// Compared are the valid tokens (mask 1) whose difference is finite. A valid token with NaN or ±∞ on either side is counted,
+/// Compared are the valid tokens (mask 1) whose difference is finite. A valid token with NaN or ±∞ on either side is
+/// counted,
 /// and left out of every metric: a framework would log NaN or ∞ there. Nothing under a mask of 0 is read.
 /// </remarks>
 public sealed class MismatchInput
@@ -175,7 +177,8 @@ public sealed class MismatchInput
         if (train.RoutedExperts is null != infer.RoutedExperts is null)
         {
             warnings.Add(InvalidInputException.Escape(
-                $"only {(train.RoutedExperts is null ? infer : train).Source} has routed_experts: routing is not compared"));
+                $"only {(train.RoutedExperts is null ? infer : train).Source} has routed_experts: "
+                + "routing is not compared"));
         }
 
         if (train.RoutedExperts is RoutedExpertChoices left && infer.RoutedExperts is RoutedExpertChoices right

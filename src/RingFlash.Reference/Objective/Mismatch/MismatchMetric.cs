@@ -19,7 +19,8 @@ public enum FormulaBasis
 /// <param name="Framework">Who logs it.</param>
 /// <param name="Name">Its name there.</param>
 /// <param name="Value">Our value, float64; NaN where it is not defined.</param>
-/// <param name="Formula">What is computed. Δ = log π_train − log π_infer, k = e^Δ, mean over tokens unless said otherwise.</param>
+/// <param name="Formula">What is computed. Δ = log π_train − log π_infer, k = e^Δ, mean over tokens unless said
+/// otherwise.</param>
 /// <param name="Basis">How sure the formula is.</param>
 /// <param name="Note">Mode, default, or where the framework differs in the last digits; may be empty.</param>
 public sealed record MismatchMetric(

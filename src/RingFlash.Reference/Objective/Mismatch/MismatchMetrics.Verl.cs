@@ -25,7 +25,12 @@ public sealed partial class MismatchMetrics
         const string prefix = "rollout_corr/rollout_is_";
         double[] weights = Array.ConvertAll(input.Delta, VerlWeight);
         Func<double, bool> outside = delta => !statistics.InBand(MismatchStatistics.Clamp(delta));
-        Verl(prefix + "mean", statistics.Mean(VerlWeight), "mean w, w = k·1[α ≤ k ≤ β]", FormulaBasis.Run, "rollout_is = token");
+        Verl(
+            prefix + "mean",
+            statistics.Mean(VerlWeight),
+            "mean w, w = k·1[α ≤ k ≤ β]",
+            FormulaBasis.Run,
+            "rollout_is = token");
         Verl(prefix + "std", MismatchStatistics.PopulationDeviation(weights), "population sd of w", FormulaBasis.Run);
         Verl(prefix + "min", statistics.Smallest(VerlWeight), "min w", FormulaBasis.Read);
         Verl(prefix + "max", statistics.Largest(VerlWeight), "max w", FormulaBasis.Read);
@@ -47,7 +52,12 @@ public sealed partial class MismatchMetrics
         double[] means = statistics.RowMeans(VerlWeight);
         double[] raw = statistics.RowMeans(delta => Math.Exp(MismatchStatistics.Clamp(delta)));
         Verl(prefix + "mean", means.Average(), "mean over responses of mean w", FormulaBasis.Read, note);
-        Verl(prefix + "std", MismatchStatistics.SampleDeviation(means), "sample sd over responses of mean w", FormulaBasis.Read, note);
+        Verl(
+            prefix + "std",
+            MismatchStatistics.SampleDeviation(means),
+            "sample sd over responses of mean w",
+            FormulaBasis.Read,
+            note);
         Verl(prefix + "min", means.Min(), "min over responses of mean w", FormulaBasis.Read, note);
         Verl(prefix + "max", means.Max(), "max over responses of mean w", FormulaBasis.Read, note);
         Verl(
@@ -77,8 +87,14 @@ public sealed partial class MismatchMetrics
         double[] train = statistics.RowMeansOf(input.TrainValues), infer = statistics.RowMeansOf(input.InferValues);
         double[] differences = [.. infer.Zip(train, (q, o) => q - o)];
         double[] sums = Array.ConvertAll(statistics.RowSums(), MismatchStatistics.Clamp);
-        Verl(prefix + "kl", statistics.Mean(delta => -delta), "mean −Δ", FormulaBasis.Run, "estimates KL(rollout ‖ training)");
-        Verl(prefix + "k3_kl", statistics.Mean(MismatchStatistics.ThirdEstimator), "mean (k − 1 − Δ)", FormulaBasis.Run);
+        Verl(
+            prefix + "kl",
+            statistics.Mean(delta => -delta),
+            "mean −Δ",
+            FormulaBasis.Run,
+            "estimates KL(rollout ‖ training)");
+        Verl(
+            prefix + "k3_kl", statistics.Mean(MismatchStatistics.ThirdEstimator), "mean (k − 1 − Δ)", FormulaBasis.Run);
         Verl(
             prefix + "chi2_token",
             statistics.Mean(delta => Math.Exp(2 * MismatchStatistics.Clamp(delta))) - 1,
@@ -96,14 +112,24 @@ public sealed partial class MismatchMetrics
             "mean over responses of exp(−mean log π_train)",
             FormulaBasis.Read,
             note);
-        Verl(prefix + "training_log_ppl", -train.Average(), "mean over responses of −mean log π_train", FormulaBasis.Read, note);
+        Verl(
+            prefix + "training_log_ppl",
+            -train.Average(),
+            "mean over responses of −mean log π_train",
+            FormulaBasis.Read,
+            note);
         Verl(
             prefix + "rollout_ppl",
             infer.Average(mean => Math.Exp(-mean)),
             "mean over responses of exp(−mean log π_infer)",
             FormulaBasis.Read,
             note);
-        Verl(prefix + "rollout_log_ppl", -infer.Average(), "mean over responses of −mean log π_infer", FormulaBasis.Read, note);
+        Verl(
+            prefix + "rollout_log_ppl",
+            -infer.Average(),
+            "mean over responses of −mean log π_infer",
+            FormulaBasis.Read,
+            note);
         Verl(prefix + "log_ppl_diff", differences.Average(), "mean over responses of mean −Δ", FormulaBasis.Read, note);
         Verl(
             prefix + "log_ppl_abs_diff",
@@ -113,7 +139,12 @@ public sealed partial class MismatchMetrics
             note);
         Verl(prefix + "log_ppl_diff_max", differences.Max(), "max over responses of mean −Δ", FormulaBasis.Read, note);
         Verl(prefix + "log_ppl_diff_min", differences.Min(), "min over responses of mean −Δ", FormulaBasis.Read, note);
-        Verl(prefix + "ppl_ratio", differences.Average(Math.Exp), "mean over responses of exp(mean −Δ)", FormulaBasis.Read, note);
+        Verl(
+            prefix + "ppl_ratio",
+            differences.Average(Math.Exp),
+            "mean over responses of exp(mean −Δ)",
+            FormulaBasis.Read,
+            note);
     }
 
     private void AddVerlProbabilities()
@@ -123,7 +154,11 @@ public sealed partial class MismatchMetrics
         double[] infer = Array.ConvertAll(input.InferValues, Math.Exp);
         double[] differences = [.. train.Zip(infer, (p, q) => Math.Abs(p - q))];
         Verl(prefix + "rollout_probs_diff_max", differences.DefaultIfEmpty().Max(), "max |p − q|", FormulaBasis.Read);
-        Verl(prefix + "rollout_probs_diff_mean", differences.DefaultIfEmpty().Average(), "mean |p − q|", FormulaBasis.Read);
+        Verl(
+            prefix + "rollout_probs_diff_mean",
+            differences.DefaultIfEmpty().Average(),
+            "mean |p − q|",
+            FormulaBasis.Read);
         Verl(
             prefix + "rollout_probs_diff_std",
             MismatchStatistics.SampleDeviation(differences),

@@ -1,21 +1,26 @@
 using System;
 using System.Collections.Generic;
+using System.Globalization;
 using System.Linq;
 
 namespace RingFlash.Reference.Objective.Mismatch;
 
 /// <summary>
-/// Every engine-mismatch metric that slime, verl, NeMo-RL, TRL and prime-rl log, from one pair of files, under their names; so
+/// Every engine-mismatch metric that slime, verl, NeMo-RL, TRL and prime-rl log, from one pair of files, under their
+/// names; so
 /// that a dashboard can be compared with the truth.
 /// </summary>
 /// <remarks>
-/// <para>Maths: float64, in storage order. Where a framework adds 1e-8 to a denominator we do not: values agree to about 1e-8.
+/// <para>Maths: float64, in storage order. Where a framework adds 1e-8 to a denominator we do not: values agree to
+/// about 1e-8.
 /// Where a framework works in float32 its last digits differ by more.</para>
 /// <para>Tokens: valid ones with a finite difference (<see cref="MismatchInput"/>).</para>
 /// <para>Not computable from two files, since they compare with the live policy: slime's <c>ois</c>, <c>ppo_kl</c> and
-/// <c>pg_clipfrac</c>, NeMo-RL's <c>probs_ratio…</c>. prime-rl's metrics do too; ours are what it logs in the first update on a
+/// <c>pg_clipfrac</c>, NeMo-RL's <c>probs_ratio…</c>. prime-rl's metrics do too; ours are what it logs in the first
+/// update on a
 /// batch, when the live policy is still the one that sampled.</para>
-/// <para>Sources: spec sections 0 and 3.2; verl <c>rollout_corr_helper.py</c>, NeMo-RL <c>loss_functions.py</c>, prime-rl
+/// <para>Sources: spec sections 0 and 3.2; verl <c>rollout_corr_helper.py</c>, NeMo-RL <c>loss_functions.py</c>,
+/// prime-rl
 /// <c>loss.py</c>, TRL <c>grpo_trainer.py</c>, slime <c>loss.py</c>. Each metric says how sure its formula is.</para>
 /// </remarks>
 public sealed partial class MismatchMetrics
@@ -67,9 +72,10 @@ public sealed partial class MismatchMetrics
 
     /// <summary>What the 5 % criterion says about these files, with what it is worth.</summary>
     public string FivePercentText =>
-        $"mean |Δ| = {MeanAbsoluteDifference.ToString("0.######", System.Globalization.CultureInfo.InvariantCulture)} nats, "
+        string.Create(CultureInfo.InvariantCulture, $"mean |Δ| = {MeanAbsoluteDifference:0.######} nats, ")
         + (MeanAbsoluteDifference > FivePercentLevel ? "above" : "not above")
-        + " 0.05. The authors saw runs fail after their running mean had passed 0.05 (5 % in relative terms): an observation "
+        + " 0.05. The authors saw runs fail after their running mean had passed 0.05 (5 % in relative terms): an "
+        + "observation "
         + "about their runs, not a theorem, and not a limit for single tokens.";
 
     /// <summary>Computes everything.</summary>
@@ -116,7 +122,10 @@ public sealed partial class MismatchMetrics
             "ess_fraction",
             MismatchStatistics.EffectiveSampleShare(weights, input.ValidTokens),
             "(Σw)² / (N·Σw²), w the IcePop weight, N valid tokens; 0 when all are masked");
-        Add("max_infer_minus_train", statistics.Largest(delta => -delta), "max (log π_infer − log π_train), as the blog plots");
+        Add(
+            "max_infer_minus_train",
+            statistics.Largest(delta => -delta),
+            "max (log π_infer − log π_train), as the blog plots");
         Add("mean_log_prob_train", statistics.MeanOf((o, _) => o), "mean log π_train, as report and blog plot");
     }
 
@@ -173,7 +182,8 @@ public sealed partial class MismatchMetrics
             statistics.MeanOf((o, q) =>
             {
                 double mixture = MismatchStatistics.LogMean(o, q);
-                return (MismatchStatistics.ThirdEstimator(o - mixture) + MismatchStatistics.ThirdEstimator(q - mixture)) / 2;
+                return (MismatchStatistics.ThirdEstimator(o - mixture) + MismatchStatistics.ThirdEstimator(
+                    q - mixture)) / 2;
             }),
             "mean of ½·(p/m − 1 − log p/m) + ½·(q/m − 1 − log q/m), m = (p + q)/2",
             FormulaBasis.Read);
@@ -183,7 +193,11 @@ public sealed partial class MismatchMetrics
             "mean of the weight after masking",
             FormulaBasis.Run,
             "type icepop; with no truncation it is the mean of k");
-        Add("is_oob_ratio", statistics.Share(delta => !statistics.InBand(delta)), "share of k outside α … β", FormulaBasis.Run);
+        Add(
+            "is_oob_ratio",
+            statistics.Share(delta => !statistics.InBand(delta)),
+            "share of k outside α … β",
+            FormulaBasis.Run);
         Add(
             "max_seq_mult_prob_error",
             factors.Max(),
@@ -216,7 +230,8 @@ public sealed partial class MismatchMetrics
     {
         const string framework = "prime-rl";
         const string first = "its numerator is the live policy; equal in the first update on a batch";
-        void Add(string name, double value, string formula, FormulaBasis basis = FormulaBasis.Read, string note = first) =>
+        void Add(
+            string name, double value, string formula, FormulaBasis basis = FormulaBasis.Read, string note = first) =>
             all.Add(new(framework, name, value, formula, basis, note));
 
         Func<double, double> third = MismatchStatistics.ThirdEstimator;

@@ -25,8 +25,9 @@ public static class MismatchReport
         HtmlPage page = new("Engine mismatch");
         page.Paragraph($"Training engine: {input.Train.Source}. Inference engine: {input.Infer.Source}.");
         page.Paragraph(
-            Text($"{input.Rollouts} rollouts of up to {input.Train.ResponseLength} tokens, {input.ValidTokens} valid tokens, ")
-            + Text($"{input.NonFinite} of them without a finite difference. Δ = log π_train − log π_infer, k = e^Δ."));
+            Text($"{input.Rollouts} rollouts of up to {input.Train.ResponseLength} tokens, ")
+            + Text($"{input.ValidTokens} valid tokens, {input.NonFinite} of them without a finite difference. ")
+            + "Δ = log π_train − log π_infer, k = e^Δ.");
         foreach (string warning in input.Warnings)
         {
             page.Warning(warning);
@@ -71,7 +72,8 @@ public static class MismatchReport
                 Text($"{share.NonFinite}"),
                 Text($"{1000 * share.Share:0.###}"),
             ]));
-        page.Paragraph("A band is a parameter; none is right for every run. Below: k < α. Above: k > β. Both ends are kept.");
+        page.Paragraph(
+            "A band is a parameter; none is right for every run. Below: k < α. Above: k > β. Both ends are kept.");
     }
 
     private static string Short(string user) => user.Length <= 36 ? user : user[..35] + "…";
@@ -105,7 +107,8 @@ public static class MismatchReport
         }
 
         page.Paragraph(
-            Text($"{routing.SameEverywhere} tokens have the same experts in every layer, mean |Δ| {Number(routing.GapSame)}; ")
+            Text($"{routing.SameEverywhere} tokens have the same experts in every layer, ")
+            + Text($"mean |Δ| {Number(routing.GapSame)}; ")
             + Text($"{routing.DifferentSomewhere} do not, mean |Δ| {Number(routing.GapDifferent)}; ")
             + Text($"{routing.NotTold} token and layer pairs were not told."));
         page.Picture(new SvgChart
@@ -115,7 +118,10 @@ public static class MismatchReport
             YLabel = "share of tokens",
             Lines =
             [
-                new("same set", [.. routing.Layers.Select(layer => ((double)layer.Layer, layer.SameSetShare))]) { HasDots = true },
+                new("same set", [.. routing.Layers.Select(layer => ((double)layer.Layer, layer.SameSetShare))])
+                {
+                    HasDots = true,
+                },
                 new("mean overlap", [.. routing.Layers.Select(layer => ((double)layer.Layer, layer.MeanOverlap))]),
             ],
         }.ToSvg());
@@ -135,7 +141,8 @@ public static class MismatchReport
     {
         page.Heading(Text($"What the frameworks log, α = {metrics.Options.Alpha}, β = {metrics.Options.Beta}"));
         page.Paragraph(
-            "Basis: run = compared with what the framework's own function returned; read = read in its source; inferred = believed.");
+            "Basis: run = compared with what the framework's own function returned; read = read in its source; "
+            + "inferred = believed.");
         foreach (IGrouping<string, MismatchMetric> group in metrics.All.GroupBy(metric => metric.Framework))
         {
             page.SubHeading(group.Key);
@@ -152,7 +159,8 @@ public static class MismatchReport
         }
 
         page.Paragraph(
-            "Not computable from two files, because they compare with the live policy: slime's ois, ppo_kl and pg_clipfrac, "
+            "Not computable from two files, because they compare with the live policy: slime's ois, ppo_kl and "
+            + "pg_clipfrac, "
             + "NeMo-RL's probs_ratio and its relatives.");
     }
 }

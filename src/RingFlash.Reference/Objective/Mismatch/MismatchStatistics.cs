@@ -4,7 +4,8 @@ using System.Linq;
 
 namespace RingFlash.Reference.Objective.Mismatch;
 
-/// <summary>The means, extremes and ratios that the frameworks' metrics are made of; sums run in storage order.</summary>
+/// <summary>The means, extremes and ratios that the frameworks' metrics are made of; sums run in storage
+/// order.</summary>
 internal sealed class MismatchStatistics
 {
     // verl and SkyRL clamp the log-ratio before they exponentiate it.

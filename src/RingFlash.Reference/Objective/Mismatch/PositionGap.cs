@@ -10,7 +10,8 @@ namespace RingFlash.Reference.Objective.Mismatch;
 /// <param name="MeanAbsolute">Their mean |Δ|.</param>
 /// <param name="LargestAbsolute">Their max |Δ|.</param>
 /// <param name="Mean">Their mean Δ; a bias to one side shows here.</param>
-public sealed record PositionGap(int First, int Last, int Tokens, double MeanAbsolute, double LargestAbsolute, double Mean)
+public sealed record PositionGap(
+    int First, int Last, int Tokens, double MeanAbsolute, double LargestAbsolute, double Mean)
 {
     internal static IReadOnlyList<PositionGap> Measure(MismatchInput input, int bins)
     {

@@ -22,7 +22,8 @@ internal sealed class ChartAxis
 
     public IReadOnlyList<double> Ticks { get; }
 
-    /// <summary>A range around the numbers: to the next tick where it comes from the data, as given otherwise.</summary>
+    /// <summary>A range around the numbers: to the next tick where it comes from the data, as given
+    /// otherwise.</summary>
     public static ChartAxis Fit(IEnumerable<double> numbers, AxisScale scale, (double Low, double High)? given)
     {
         double[] all = [.. numbers];

@@ -12,8 +12,10 @@ public sealed class HtmlPage
 {
     private const string Style =
         "body{font-family:sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem;line-height:1.45;color:#111;"
-        + "background:#fff}table{border-collapse:collapse;margin:1rem 0}td,th{border:1px solid #ccc;padding:.25rem .5rem;"
-        + "text-align:left;vertical-align:top}td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}"
+        + "background:#fff}table{border-collapse:collapse;margin:1rem 0}td,th{border:1px solid #ccc;padding:.25rem "
+        + ".5rem;"
+        + "text-align:left;vertical-align:top}td.n{text-align:right;font-variant-numeric:tabular-nums;"
+        + "white-space:nowrap}"
         + "svg{display:block;margin:1rem 0;max-width:100%;height:auto}code{font-size:.95em}.warn{color:#a00}";
 
     private readonly StringBuilder body = new();
@@ -83,7 +85,8 @@ public sealed class HtmlPage
             for (int column = 0; column < row.Count; column++)
             {
                 bool isNumber = headers[column].StartsWith('#');
-                body.Append(isNumber ? "<td class=\"n\">" : "<td>").Append(SvgWriter.Escape(row[column])).Append("</td>");
+                body.Append(isNumber ? "<td class=\"n\">" : "<td>").Append(SvgWriter.Escape(row[column])).Append(
+                    "</td>");
             }
 
             body.Append("</tr>\n");
@@ -102,10 +105,13 @@ public sealed class HtmlPage
     {
         string escaped = SvgWriter.Escape(title);
         return "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"
-            + "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\"/>\n"
-            + $"<title>{escaped}</title>\n<style>{Style}</style>\n</head>\n<body>\n<h1>{escaped}</h1>\n{body}</body>\n</html>\n";
+            + "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src "
+            + "'unsafe-inline'\"/>\n"
+            + $"<title>{escaped}</title>\n<style>{Style}</style>\n</head>\n<body>\n<h1>{escaped}</h1>\n"
+            + $"{body}</body>\n</html>\n";
     }
 
     private void Element(string name, string text) =>
-        body.Append('<').Append(name).Append('>').Append(SvgWriter.Escape(text)).Append("</").Append(name).Append(">\n");
+        body.Append('<').Append(name).Append('>').Append(SvgWriter.Escape(text)).Append("</").Append(name).Append(
+            ">\n");
 }

@@ -18,7 +18,8 @@ public enum AxisScale
 
 /// <summary>One line of a chart.</summary>
 /// <param name="Name">The legend's text; the legend leaves out a line without a name.</param>
-/// <param name="Points">The points, in drawing order; a point that is not finite interrupts the line, so a jump is drawn as one.</param>
+/// <param name="Points">The points, in drawing order; a point that is not finite interrupts the line, so a jump is
+/// drawn as one.</param>
 public sealed record ChartLine(string Name, IReadOnlyList<(double X, double Y)> Points)
 {
     /// <summary>Whether the line is drawn dashed: bounds and thresholds, not data.</summary>
@@ -33,7 +34,8 @@ public sealed record ChartLine(string Name, IReadOnlyList<(double X, double Y)> 
 /// Read on white; lines differ in colour and in dash, so it can be printed in grey.
 /// </summary>
 /// <remarks>
-/// The text is a pure function of the input: numbers are written with two decimals by invariant rules and nothing depends on
+/// The text is a pure function of the input: numbers are written with two decimals by invariant rules and nothing
+/// depends on
 /// time, culture or machine, so a picture can be compared as text. All text is escaped.
 /// </remarks>
 public sealed class SvgChart

@@ -3,7 +3,8 @@ using System.Text;
 
 namespace RingFlash.Reference.Objective.Pictures;
 
-/// <summary>The few SVG elements that the charts are made of; text is escaped, numbers have two decimals, always.</summary>
+/// <summary>The few SVG elements that the charts are made of; text is escaped, numbers have two decimals,
+/// always.</summary>
 internal sealed class SvgWriter
 {
     private const string Ink = "#111111";
@@ -108,7 +109,8 @@ internal sealed class SvgWriter
     public void TextUpwards(double x, double y, string value)
     {
         text.Append("<g");
-        Attribute("transform", string.Create(CultureInfo.InvariantCulture, $"translate({x:0.##} {y:0.##}) rotate(-90)"));
+        Attribute(
+            "transform", string.Create(CultureInfo.InvariantCulture, $"translate({x:0.##} {y:0.##}) rotate(-90)"));
         text.Append('>');
         Text(0, 0, value, "middle");
         text.Append("</g>\n");
@@ -122,7 +124,8 @@ internal sealed class SvgWriter
         Attribute("y", y);
         Attribute("width", width);
         Attribute("height", height);
-        Attribute("viewBox", string.Create(CultureInfo.InvariantCulture, $"{x:0.##} {y:0.##} {width:0.##} {height:0.##}"));
+        Attribute(
+            "viewBox", string.Create(CultureInfo.InvariantCulture, $"{x:0.##} {y:0.##} {width:0.##} {height:0.##}"));
         text.Append(">\n");
     }
 

@@ -106,7 +106,8 @@ public static class TheoryPictures
         if (threshold is double level && gaps.Count > 0)
         {
             lines.Add(new(
-                string.Create(CultureInfo.InvariantCulture, $"{level} nats"), [(gaps[0].Position, level), (gaps[^1].Position, level)])
+                string.Create(CultureInfo.InvariantCulture, $"{level} nats"),
+                [(gaps[0].Position, level), (gaps[^1].Position, level)])
             {
                 IsDashed = true,
             });

@@ -45,7 +45,8 @@ public sealed record WeightLine(string Name, Func<double, double> Weight, IReadO
 /// <summary>How one relative of IcePop weights a token, as a picture.</summary>
 /// <param name="Name">The relative.</param>
 /// <param name="Formula">The factor.</param>
-/// <param name="XLabel">What the horizontal axis holds; not every relative looks at the engines' ratio of one token.</param>
+/// <param name="XLabel">What the horizontal axis holds; not every relative looks at the engines' ratio of one
+/// token.</param>
 /// <param name="Low">The first abscissa.</param>
 /// <param name="High">The last one.</param>
 /// <param name="Note">What the picture does not show by itself.</param>

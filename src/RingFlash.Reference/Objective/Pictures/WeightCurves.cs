@@ -5,10 +5,13 @@ using RingFlash.Reference.Objective.Theory;
 
 namespace RingFlash.Reference.Objective.Pictures;
 
-/// <summary>The relatives of IcePop side by side: what each multiplies a token's surrogate by (spec, section 1.13).</summary>
+/// <summary>The relatives of IcePop side by side: what each multiplies a token's surrogate by (spec, section
+/// 1.13).</summary>
 /// <remarks>
-/// Token-wise operators are functions of Δ = log π_train − log π_infer. Response-wise ones are drawn for a response of one
-/// token, or over the statistic that they look at; GSPO and CISPO look at θ against θ_old and not at the engines at all; DPPO,
+/// Token-wise operators are functions of Δ = log π_train − log π_infer. Response-wise ones are drawn for a response of
+/// one
+/// token, or over the statistic that they look at; GSPO and CISPO look at θ against θ_old and not at the engines at
+/// all; DPPO,
 /// IPO and KPop look at probabilities, so their picture has a line per inference probability of the token.
 /// </remarks>
 public static class WeightCurves
@@ -27,7 +30,13 @@ public static class WeightCurves
     [
         Token("GRPO", "1", "The engines' difference is ignored.", _ => 1),
         Token("importance sampling", "k", "Unbiased, with a heavy tail; the curve goes on to e^Δ.", Math.Exp),
-        Token("IcePop", "k·1[0.5 ≤ k ≤ 5]", "Zero outside; both ends are kept.", x => InBand(x) ? Math.Exp(x) : 0, Low, High),
+        Token(
+            "IcePop",
+            "k·1[0.5 ≤ k ≤ 5]",
+            "Zero outside; both ends are kept.",
+            x => InBand(x) ? Math.Exp(x) : 0,
+            Low,
+            High),
         Token("TIS", "min(k, 2)", "No token loses its gradient.", x => Math.Min(Math.Exp(x), Cap)),
         Token(
             "two-sided clamp",
@@ -65,7 +74,8 @@ public static class WeightCurves
             "Δ of the response's worst token",
             "The factor of the response's other tokens, whose own k is 1 here.",
             new WeightLine(string.Empty, x => InBand(x) ? 1 : 0, [Low, High])),
-        Token("binary mask", "1[0.5 ≤ k ≤ 5]", "Not IcePop: the factor k is missing.", x => InBand(x) ? 1 : 0, Low, High),
+        Token(
+            "binary mask", "1[0.5 ≤ k ≤ 5]", "Not IcePop: the factor k is missing.", x => InBand(x) ? 1 : 0, Low, High),
         Single(
             "GSPO",
             "s·1[not clipped], s = (Π r)^(1/|y|)",

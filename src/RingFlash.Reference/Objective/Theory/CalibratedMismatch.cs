@@ -8,14 +8,19 @@ namespace RingFlash.Reference.Objective.Theory;
 /// Δ is N(0, σ²) with probability 1 − p and N(0, τ²) with probability p.
 /// </summary>
 /// <remarks>
-/// <para>Claim: both magnitudes that were reported for real runs, a mean |Δ| of 0.027 and one to two per mille of tokens outside
+/// <para>Claim: both magnitudes that were reported for real runs, a mean |Δ| of 0.027 and one to two per mille of
+/// tokens outside
 /// the band, come out at once; the three calibrations in <see cref="Published"/> do it.</para>
-/// <para>How: for a centred normal E|Δ| = σ·√(2/π), so the mean is √(2/π)·((1 − p)σ + pτ); the share outside is a mixture of
+/// <para>How: for a centred normal E|Δ| = σ·√(2/π), so the mean is √(2/π)·((1 − p)σ + pτ); the share outside is a
+/// mixture of
 /// normal tails. Both are computed here in closed form; <see cref="Next"/> draws samples.</para>
-/// <para>Assumptions: tokens are independent and alike at all positions, the two signs alike. None of it holds in a real run.</para>
-/// <para><b>What it does not show.</b> Why the gap is there, that it grows with position or with training, and E_q[k] = 1: the
+/// <para>Assumptions: tokens are independent and alike at all positions, the two signs alike. None of it holds in a
+/// real run.</para>
+/// <para><b>What it does not show.</b> Why the gap is there, that it grows with position or with training, and E_q[k] =
+/// 1: the
 /// mean of e^Δ is above 1, since Δ is not a ratio of two distributions here.</para>
-/// <para>Source: ours (spec, section 2.7); the magnitudes it reproduces are from the report (figure 6) and the blog.</para>
+/// <para>Source: ours (spec, section 2.7); the magnitudes it reproduces are from the report (figure 6) and the
+/// blog.</para>
 /// </remarks>
 /// <param name="Noise">σ, the spread of nearly all tokens.</param>
 /// <param name="OutlierShare">p.</param>
@@ -55,7 +60,8 @@ public sealed record CalibratedMismatch(double Noise, double OutlierShare, doubl
     /// <param name="x">Any number.</param>
     /// <returns>The tail.</returns>
     /// <remarks>
-    /// Below 3 by the series ½ − φ(x)·(x + x³/3 + x⁵/15 + …), whose terms are all of one sign; above by Laplace's continued
+    /// Below 3 by the series ½ − φ(x)·(x + x³/3 + x⁵/15 + …), whose terms are all of one sign; above by Laplace's
+    /// continued
     /// fraction φ(x)/(x + 1/(x + 2/(x + 3/…))), which converges the faster the larger x is.
     /// </remarks>
     internal static double NormalTail(double x)

@@ -18,7 +18,8 @@ namespace RingFlash.Reference.Objective.Theory;
 /// <para>Consequences (ours): the bound's fixed point is κ/η, half the threshold; in closed form
 /// δ_t ≥ (1 + ημ)^t·(δ_0 − κ/η) + κ/η; from the threshold on, doubling takes at most ln 2 / ln(1 + ημ/2) steps.</para>
 /// <para><b>What it does not show.</b> It is conditional. A2 is assumed, not proved, and in our exact toy
-/// (<see cref="StaleEngineBandit"/>) it fails: the alignment is positive, but divided by δ it decays like 1/δ, so there is
+/// (<see cref="StaleEngineBandit"/>) it fails: the alignment is positive, but divided by δ it decays like 1/δ, so there
+/// is
 /// no c that holds throughout, and the growth is linear, not geometric. "Training must diverge" does not follow.</para>
 /// <para>Source: Ring-1T report, arXiv 2510.18855v2, appendix B. The blog states other assumptions (another smoothness,
 /// two constants for the bias).</para>
@@ -47,7 +48,8 @@ public sealed record CompoundingBound
     /// <summary>η: what a unit of distance adds per unit of step.</summary>
     public double Growth { get; }
 
-    /// <summary>κ: the most that the well-meant part of the gradient and curvature take away per unit of step.</summary>
+    /// <summary>κ: the most that the well-meant part of the gradient and curvature take away per unit of
+    /// step.</summary>
     public double Loss { get; }
 
     /// <summary>μ̄: the largest step that <see cref="Loss"/> covers.</summary>

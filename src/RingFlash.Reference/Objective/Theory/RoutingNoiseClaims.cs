@@ -21,7 +21,8 @@ public enum ClaimTest
 /// <param name="Text">The claim.</param>
 /// <param name="Held">The seeds for which it held.</param>
 /// <param name="Seeds">The seeds that were run.</param>
-/// <param name="DesignHeld">For how many of ten seeds it held when the toy was designed, with another generator.</param>
+/// <param name="DesignHeld">For how many of ten seeds it held when the toy was designed, with another
+/// generator.</param>
 /// <param name="Test">How it is tested.</param>
 public sealed record RoutingNoiseClaim(string Text, int Held, int Seeds, int DesignHeld, ClaimTest Test);
 
@@ -69,8 +70,8 @@ public sealed class RoutingNoiseClaims
         ArgumentOutOfRangeException.ThrowIfLessThan(seeds, 1);
         return new(
         [
-            .. Enumerable.Range(0, seeds).Select(index => (IReadOnlyDictionary<TheoryOperator, RoutingNoiseRun>)Operators
-                .ToDictionary(kind => kind, kind => RoutingNoiseSimulation.Run(kind, firstSeed + (ulong)index, steps))),
+            .. Enumerable.Range(0, seeds).Select(index => Operators.ToDictionary(
+                kind => kind, kind => RoutingNoiseSimulation.Run(kind, firstSeed + (ulong)index, steps))),
         ]);
     }
 
@@ -102,6 +103,9 @@ public sealed class RoutingNoiseClaims
     }
 
     private RoutingNoiseClaim Count(
-        string text, int designHeld, ClaimTest test, Func<IReadOnlyDictionary<TheoryOperator, RoutingNoiseRun>, bool> holds) =>
+        string text,
+        int designHeld,
+        ClaimTest test,
+        Func<IReadOnlyDictionary<TheoryOperator, RoutingNoiseRun>, bool> holds) =>
         new(text, Runs.Count(holds), Runs.Count, designHeld, test);
 }

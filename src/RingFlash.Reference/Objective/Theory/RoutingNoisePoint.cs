@@ -1,6 +1,7 @@
 namespace RingFlash.Reference.Objective.Theory;
 
-/// <summary>What is measured at one step of <see cref="RoutingNoiseSimulation"/>; expectations are over the inference engine's
+/// <summary>What is measured at one step of <see cref="RoutingNoiseSimulation"/>; expectations are over the inference
+/// engine's
 /// probabilities, by enumeration, and averaged over prompts and positions.</summary>
 /// <param name="Step">Updates done before.</param>
 /// <param name="MeanLogRatio">The mean of |Δ|.</param>

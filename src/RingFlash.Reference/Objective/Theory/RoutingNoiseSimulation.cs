@@ -4,30 +4,44 @@ using System.Collections.Generic;
 namespace RingFlash.Reference.Objective.Theory;
 
 /// <summary>
-/// S2, a mini mixture-of-experts whose inference engine routes with a little noise: the toy in which the mismatch has the
+/// S2, a mini mixture-of-experts whose inference engine routes with a little noise: the toy in which the mismatch has
+/// the
 /// cause that was found in practice, another expert being chosen.
 /// </summary>
 /// <remarks>
-/// <para>Recipe: 10 prompts × 24 positions, features x ~ N(0, 1) in 12 dimensions, 4 experts, 16 tokens, 16 responses per
-/// prompt. Router R ~ N(0, 1)/√12, expert = argmax R·x; the inference router adds a noise that is drawn once and kept, of
+/// <para>Recipe: 10 prompts × 24 positions, features x ~ N(0, 1) in 12 dimensions, 4 experts, 16 tokens, 16 responses
+/// per
+/// prompt. Router R ~ N(0, 1)/√12, expert = argmax R·x; the inference router adds a noise that is drawn once and kept,
+/// of
 /// spread 0.15·√(t/24) at position t = 1 … 24, so that later positions flip more often. Logits W_e·x with
-/// W ~ 0.5·N(0, 1)/√12; the inference engine adds fresh noise of spread 0.01 to its logits at every step. The reward of a
-/// response is the share of its tokens that hit a random target; A = (R − mean)/(population sd + 1e-6) within the prompt.
+/// W ~ 0.5·N(0, 1)/√12; the inference engine adds fresh noise of spread 0.01 to its logits at every step. The reward of
+/// a
+/// response is the share of its tokens that hit a random target; A = (R − mean)/(population sd + 1e-6) within the
+/// prompt.
 /// Ascent on W alone, rate 2.0, gradient averaged over all sampled tokens; 300 steps.</para>
-/// <para>Claims: mean |Δ| grows, under GRPO and under IcePop, and the masked share rises: for every seed, tested so. KL of
-/// plain importance sampling ends above that of IcePop, and masked tokens have higher entropy than the average token: on the
-/// average and for most seeds, tested so. All of these held for ten of ten seeds, of another generator, when the toy was
+/// <para>Claims: mean |Δ| grows, under GRPO and under IcePop, and the masked share rises: for every seed, tested so. KL
+/// of
+/// plain importance sampling ends above that of IcePop, and masked tokens have higher entropy than the average token:
+/// on the
+/// average and for most seeds, tested so. All of these held for ten of ten seeds, of another generator, when the toy
+/// was
 /// designed; of the seeds 1 … 60 of this one they hold for 60, 60, 60, 55 and 58.</para>
-/// <para>Tendencies, shown and not tested (of ten at design time; of the seeds 1 … 60): KL of GRPO above IcePop's (9; 41), of TIS
-/// above IcePop's (7; 36), largest |Δ| of GRPO above IcePop's (9; 49), of TIS (8; 31), later positions worse at the start (7; 46).
+/// <para>Tendencies, shown and not tested (of ten at design time; of the seeds 1 … 60): KL of GRPO above IcePop's (9;
+/// 41), of TIS
+/// above IcePop's (7; 36), largest |Δ| of GRPO above IcePop's (9; 49), of TIS (8; 31), later positions worse at the
+/// start (7; 46).
 /// So this toy does not tell IcePop and TIS apart. <see cref="RoutingNoiseClaims"/> counts all of them.</para>
-/// <para>Assumptions: the training engine routes without noise; one update per batch, so the PPO ratio is 1; tokens of a
+/// <para>Assumptions: the training engine routes without noise; one update per batch, so the PPO ratio is 1; tokens of
+/// a
 /// response do not depend on each other.</para>
-/// <para><b>What it does not show.</b> The collapse of the reward that was seen with GRPO does not happen here; and GRPO's KL ends
+/// <para><b>What it does not show.</b> The collapse of the reward that was seen with GRPO does not happen here; and
+/// GRPO's KL ends
 /// below that of plain importance sampling, where the published curves have GRPO worst.</para>
-/// <para>Open in the recipe, decided here: t counts from 1; the router's noise is per expert; targets are per position; A uses
+/// <para>Open in the recipe, decided here: t counts from 1; the router's noise is per expert; targets are per position;
+/// A uses
 /// the population's standard deviation; the largest |Δ| is over sampled tokens;
-/// entropy is the inference policy's, which gave the means of the design (1.73 and 2.02 here, 1.72 and 2.01 there).</para>
+/// entropy is the inference policy's, which gave the means of the design (1.73 and 2.02 here, 1.72 and 2.01
+/// there).</para>
 /// <para>Source: ours (spec, section 2.7).</para>
 /// </remarks>
 public sealed partial class RoutingNoiseSimulation

@@ -3,24 +3,29 @@ using System;
 namespace RingFlash.Reference.Objective.Theory;
 
 /// <summary>
-/// What is exactly true about the engine ratio k = p/q over a finite vocabulary, by enumeration: p the training engine's
+/// What is exactly true about the engine ratio k = p/q over a finite vocabulary, by enumeration: p the training
+/// engine's
 /// probabilities, q the inference engine's, from which tokens are sampled.
 /// </summary>
 /// <remarks>
 /// <para>Claims, for every p and q (q &gt; 0), every f:</para>
 /// <list type="bullet">
 /// <item>E_q[k] = 1 and E_q|k − 1| = 2·TV(p, q);</item>
-/// <item>E_q[M(k)·f] = E_p[1[α ≤ k ≤ β]·f]: what IcePop computes on average is the on-policy expectation with the tokens
+/// <item>E_q[M(k)·f] = E_p[1[α ≤ k ≤ β]·f]: what IcePop computes on average is the on-policy expectation with the
+/// tokens
 /// outside the band left out. With f = A·∇log p, its bias is −E_p[1[k outside]·A·∇log p]; plain importance sampling has
 /// none; that of TIS is E_q[(min(k, C) − k)·A·∇log p];</item>
-/// <item>P_q(k ≥ β) ≤ 1/β and P_p(k &lt; α) ≤ α (Markov): with 0.5 … 5 at most a fifth of what was sampled is cut above, and
+/// <item>P_q(k ≥ β) ≤ 1/β and P_p(k &lt; α) ≤ α (Markov): with 0.5 … 5 at most a fifth of what was sampled is cut
+/// above, and
 /// at most half of what the training engine would sample below;</item>
 /// <item>E_q[min(k, C)] ≤ 1: truncation only takes away;</item>
 /// <item>a token that KPop keeps at φ has |p − q| ≤ √(φ/2) (Pinsker).</item>
 /// </list>
-/// <para>Assumptions: probabilities of one position; one token sampled from q; sums are float64, so each equality holds to
+/// <para>Assumptions: probabilities of one position; one token sampled from q; sums are float64, so each equality holds
+/// to
 /// a few roundings per vocabulary entry.</para>
-/// <para><b>What it does not show.</b> Expectations of one token say nothing about variance, about a response as a whole, or
+/// <para><b>What it does not show.</b> Expectations of one token say nothing about variance, about a response as a
+/// whole, or
 /// about what training does with the bias.</para>
 /// <para>Source: ours, checked on random pairs (spec, section 2.2; property P39).</para>
 /// </remarks>
@@ -90,12 +95,14 @@ public sealed class SmallFacts
     /// <summary>E_p[f]: what training on the training engine's own samples would compute.</summary>
     /// <param name="values">[vocabulary], float64, f.</param>
     /// <returns>The expectation.</returns>
-    public double OnPolicyExpectation(ReadOnlySpan<double> values) => TrainExpectation(values, inside: true, outside: true);
+    public double OnPolicyExpectation(ReadOnlySpan<double> values) =>
+        TrainExpectation(values, inside: true, outside: true);
 
     /// <summary>E_p[1[α ≤ k ≤ β]·f], to which IcePop's sampled expectation is equal.</summary>
     /// <param name="values">[vocabulary], float64, f.</param>
     /// <returns>The expectation.</returns>
-    public double InBandExpectation(ReadOnlySpan<double> values) => TrainExpectation(values, inside: true, outside: false);
+    public double InBandExpectation(ReadOnlySpan<double> values) =>
+        TrainExpectation(values, inside: true, outside: false);
 
     /// <summary>−E_p[1[k outside the band]·f]: IcePop's bias.</summary>
     /// <param name="values">[vocabulary], float64, f.</param>

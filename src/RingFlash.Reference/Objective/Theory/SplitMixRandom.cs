@@ -49,7 +49,8 @@ public sealed class SplitMixRandom
         return (int)Math.BigMul(NextBits(), (ulong)bound, out _);
     }
 
-    /// <summary>A standard normal number by Marsaglia's polar method: no sine, no cosine, two numbers per accepted pair.</summary>
+    /// <summary>A standard normal number by Marsaglia's polar method: no sine, no cosine, two numbers per accepted
+    /// pair.</summary>
     /// <returns>Mean 0, variance 1.</returns>
     public double NextNormal()
     {

@@ -12,7 +12,8 @@ namespace RingFlash.Reference.Objective.Theory;
 /// <param name="MaskedMass">P_q(k outside the band), whether or not this operator masks.</param>
 /// <param name="GradientNorm">‖g‖ of the operator's own expected gradient.</param>
 /// <param name="TrainReward">E_p of the reward.</param>
-/// <param name="AlignmentOverDivergence">⟨∇δ, b⟩/δ with b the bias of the <em>uncorrected</em> gradient: the c that assumption
+/// <param name="AlignmentOverDivergence">⟨∇δ, b⟩/δ with b the bias of the <em>uncorrected</em> gradient: the c that
+/// assumption
 /// A2 of <see cref="CompoundingBound"/> would need; null at the start, where δ is zero.</param>
 public sealed record BanditPoint(
     int Step,
@@ -25,18 +26,25 @@ public sealed record BanditPoint(
     double? AlignmentOverDivergence);
 
 /// <summary>
-/// S1, the stale-engine bandit: an inference engine that never moves, a training policy that does, and no sampling at all.
+/// S1, the stale-engine bandit: an inference engine that never moves, a training policy that does, and no sampling at
+/// all.
 /// </summary>
 /// <remarks>
-/// <para>Recipe: eight actions; q frozen at the softmax of (0.3, −0.2, 0.1, 0, −0.4, 0.25, −0.1, 0.05); θ starts at log q;
+/// <para>Recipe: eight actions; q frozen at the softmax of (0.3, −0.2, 0.1, 0, −0.4, 0.25, −0.1, 0.05); θ starts at log
+/// q;
 /// p = softmax(θ); rewards −1 … 1 evenly spaced; A = (r − E_q r)/sd_q r; θ ← θ + ½·Σ_a q_a·w(k_a)·A_a·(e_a − p).</para>
-/// <para>Claim (exact, every number is an enumeration): without correction δ = KL(q‖p) grows linearly, to 198.86 after 2000
-/// steps; with k, TIS (C = 2), IcePop (0.5 … 5) or the binary mask it grows much more slowly, roughly logarithmically, to
+/// <para>Claim (exact, every number is an enumeration): without correction δ = KL(q‖p) grows linearly, to 198.86 after
+/// 2000
+/// steps; with k, TIS (C = 2), IcePop (0.5 … 5) or the binary mask it grows much more slowly, roughly logarithmically,
+/// to
 /// 6.09, 3.79, 4.47 and 2.64. No bound is claimed.</para>
-/// <para>Assumptions: the engines differ because one is stale, not because of rounding or routing; advantages never change.</para>
-/// <para><b>What it does not show.</b> It does not put IcePop below TIS: here TIS ends lower. Nor does the binary mask's low δ
+/// <para>Assumptions: the engines differ because one is stale, not because of rounding or routing; advantages never
+/// change.</para>
+/// <para><b>What it does not show.</b> It does not put IcePop below TIS: here TIS ends lower. Nor does the binary
+/// mask's low δ
 /// speak for it: its policy earns less reward than every other one here.</para>
-/// <para>Rounding: four trajectories repeat to 1e-12; IcePop's jumps at its band's ends, which amplify a last bit to about
+/// <para>Rounding: four trajectories repeat to 1e-12; IcePop's jumps at its band's ends, which amplify a last bit to
+/// about
 /// 1e-9 after 2000 steps.</para>
 /// <para>Source: ours (spec, section 2.7), vectors in <c>golden/icepop/toy_stale_engine_bandit.json</c>.</para>
 /// </remarks>
