@@ -26,7 +26,7 @@ internal static class ObjectiveBenchmark
     private static float sink;
 
     /// <summary>Runs.</summary>
-    /// <param name="python">A Python that imports torch; where there is none, the peer is named as not available.</param>
+    /// <param name="python">A Python that imports torch; without one the peer is named as not available.</param>
     /// <returns>0, or 4 when a check failed.</returns>
     public static int Run(string python)
     {
@@ -53,12 +53,13 @@ internal static class ObjectiveBenchmark
         }
 
         int turn = 0;
-        Console.WriteLine($"value and gradient of {Rollouts} × {Response} tokens, float32, 2 threads; {bytes / 1e6:F1} MB must move");
+        Console.WriteLine(
+            $"value and gradient of {Rollouts} × {Response} tokens, float32, 2 threads; {bytes / 1e6:F1} MB must move");
         PairedRounds rounds = new();
         rounds.Add("reading as many bytes", () => Read(workers, memory[++turn % Batches]));
         rounds.Add("vector512, streamed", () => PolicyObjective.ValueAndGradient(
             ExecutionEngine.Vector512, batches[turn % Batches], gradients[turn % Batches], null, null, workers));
-        using Peer? peer = Peer.Start(python, loss);
+        using Peer? peer = Peer.Start(python);
         if (peer is not null)
         {
             rounds.AddTimed("PyTorch eager, slime's formula, forward and backward", peer.Once);
@@ -131,7 +132,9 @@ internal static class ObjectiveBenchmark
         double gigabytes = logits.Length * (double)sizeof(float) / 1e9;
         Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"logits to gradient in place, {Tokens} × {Vocabulary}: {elapsed.TotalMilliseconds:F0} ms, {gigabytes / elapsed.TotalSeconds:F1} GB/s of logits, {allocated / 1e3:F0} kB allocated (the logits are {gigabytes * 1000:F0} MB)"));
+            $"logits to gradient in place, {Tokens} × {Vocabulary}: {elapsed.TotalMilliseconds:F0} ms, "
+            + $"{gigabytes / elapsed.TotalSeconds:F1} GB/s of logits, {allocated / 1e3:F0} kB allocated "
+            + $"(the logits are {gigabytes * 1000:F0} MB)"));
     }
 
     /// <summary>A Python process that repeats the formula on the same shapes and reports its own times.</summary>
@@ -141,7 +144,7 @@ internal static class ObjectiveBenchmark
 
         private Peer(Process process) => this.process = process;
 
-        public static Peer? Start(string python, float expectedLoss)
+        public static Peer? Start(string python)
         {
             string script = Path.Combine(AppContext.BaseDirectory, "slime_eager.py");
             ProcessStartInfo info = new(python, [script, $"{Rollouts}", $"{Response}"])
@@ -156,11 +159,12 @@ internal static class ObjectiveBenchmark
                 string? ready = process.StandardOutput.ReadLine();
                 if (ready is not null && ready.StartsWith("ready ", StringComparison.Ordinal))
                 {
-                    Console.WriteLine($"  peer: {ready["ready ".Length..]}; our loss {expectedLoss:G6} is of other data of the same kind");
+                    Console.WriteLine($"  peer: {ready["ready ".Length..]}, on data of the same kind");
                     return new Peer(process);
                 }
 
-                Console.WriteLine($"  PyTorch is not available: {process.StandardError.ReadToEnd().Trim().Split('\n')[^1]}");
+                string[] complaint = process.StandardError.ReadToEnd().Trim().Split('\n');
+                Console.WriteLine($"  PyTorch is not available: {complaint[^1]}");
             }
             catch (System.ComponentModel.Win32Exception exception)
             {

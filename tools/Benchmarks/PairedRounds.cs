@@ -50,7 +50,8 @@ internal sealed class PairedRounds
             double[] sorted = [.. times[index].Order()];
             Console.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
-                $"  {contenders[index].Name,-52} {sorted[rounds / 2],9:F3} ms (best {sorted[0],8:F3})  {ratios[rounds / 2],7:F2} × [{ratios[rounds / 4]:F2} … {ratios[rounds * 3 / 4]:F2}]"));
+                $"  {contenders[index].Name,-52} {sorted[rounds / 2],9:F3} ms (best {sorted[0],8:F3}) "
+                + $"{ratios[rounds / 2],7:F2} × [{ratios[rounds / 4]:F2} … {ratios[rounds * 3 / 4]:F2}]"));
         }
     }
 }

@@ -3,8 +3,8 @@ using System;
 namespace RingFlash.Benchmarks;
 
 /// <summary>
-/// Speed against a physical limit or a named peer, as ratios of rounds that ran side by side. Every benchmark first checks
-/// what it is about to time and refuses to time a path whose check failed.
+/// Speed against a physical limit or a named peer, as ratios of rounds that ran side by side. Every benchmark first
+/// checks what it is about to time and refuses to time a path whose check failed.
 /// </summary>
 internal static class Program
 {
@@ -15,7 +15,8 @@ internal static class Program
             case ["objective", ..]:
                 return ObjectiveBenchmark.Run(args.Length > 1 ? args[1] : "python3");
             default:
-                Console.Error.WriteLine("usage: dotnet run -c Release --project tools/Benchmarks -- objective [PYTHON-WITH-TORCH]");
+                Console.Error.WriteLine(
+                    "usage: dotnet run -c Release --project tools/Benchmarks -- objective [PYTHON-WITH-TORCH]");
                 return 2;
         }
     }
