@@ -74,7 +74,7 @@ public static class Exponential
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Exp(Vector512<float> x)
     {
-        // Where no lane overflows or becomes subnormal, 2^n is an addition to the exponent field: the same bits, faster.
+        // Where no lane overflows or becomes subnormal, 2^n is an addition to the exponent field: the same bits.
         return IsInNormalRange(x) ? ExpInNormalRange(x) : ExpOfAny(x);
     }
 

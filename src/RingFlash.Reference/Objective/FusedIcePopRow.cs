@@ -9,8 +9,8 @@ namespace RingFlash.Reference.Objective;
 /// <summary>
 /// The published objective for one response with nothing stored but the gradient: the expressions of
 /// <see cref="IcePopMask.Vectorised"/>, <see cref="ImportanceRatio.Vectorised"/>,
-/// <see cref="ClippedSurrogate.Vectorised"/> and <see cref="ClippedSurrogate.Backward"/> in registers, sixteen tokens at
-/// a time. The same bits as those one by one.
+/// <see cref="ClippedSurrogate.Vectorised"/> and <see cref="ClippedSurrogate.Backward"/> in registers, sixteen tokens
+/// at a time. The same bits as those one by one.
 /// </summary>
 internal readonly struct FusedIcePopRow
 {
