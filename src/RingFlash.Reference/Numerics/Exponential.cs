@@ -22,6 +22,9 @@ namespace RingFlash.Reference.Numerics;
 /// </remarks>
 public static class Exponential
 {
+    /// <summary>e^±87 is a normal number: above 2^-126 and below 2^126.</summary>
+    private const float NormalRange = 87f;
+
     /// <summary>Below this e^x rounds to 0: half the smallest subnormal is 2^-150 = e^-103.97208.</summary>
     private const float Lowest = -104f;
 
@@ -68,7 +71,32 @@ public static class Exponential
     /// <summary>Lane by lane as <see cref="Exp(float)"/>, bit for bit.</summary>
     /// <param name="x">Any float32 lanes.</param>
     /// <returns>e^x within 1 ulp.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Exp(Vector512<float> x)
+    {
+        // Where no lane overflows or becomes subnormal, 2^n is an addition to the exponent field: the same bits.
+        return IsInNormalRange(x) ? ExpInNormalRange(x) : ExpOfAny(x);
+    }
+
+    /// <summary>Whether e^x is a normal number in every lane: |x| ≤ 87.</summary>
+    /// <param name="x">Any float32 lanes; NaN is not in range.</param>
+    /// <returns>Whether <see cref="ExpInNormalRange"/> may be used.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static bool IsInNormalRange(Vector512<float> x) =>
+        Vector512.LessThanOrEqualAll(Vector512.Abs(x), Vector512.Create(NormalRange));
+
+    /// <summary>The bits of <see cref="Exp(Vector512{float})"/> for lanes in the normal range.</summary>
+    /// <param name="x">−87 … 87 each.</param>
+    /// <returns>e^x within 1 ulp.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector512<float> ExpInNormalRange(Vector512<float> x)
+    {
+        Split(x, out Vector512<float> mantissa, out _, out Vector512<int> power);
+        return (mantissa.AsInt32() + Vector512.ShiftLeft(power, 23)).AsSingle();
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static Vector512<float> ExpOfAny(Vector512<float> x)
     {
         Vector512<float> lowest = Vector512.Create(Lowest);
         Vector512<float> highest = Vector512.Create(Highest);

@@ -15,7 +15,9 @@ namespace RingFlash.Reference.Operators;
 /// floats; times the exponent; then e^(high + low) = 2^n·e^r with |r| ≤ ln 2 / 2. Every step is a fused multiply-add,
 /// an addition or one division, so the bits are the same on every machine.</para>
 /// <para>Bound: below 1 ulp (SLEEF's guarantee); measured 0.502 over the 32 frequencies of Ring-flash-2.0, all of which
-/// equal the published ones bit for bit.</para>
+/// equal the published ones bit for bit. Against torch 1.13 over six θ and every even R to 256: all 43 776 powers of
+/// whole runs equal; 5 of the 5 760 remaining ones differ by 1 ulp, where the C library itself does not round
+/// correctly.</para>
 /// <para>Source: algorithm and polynomial coefficients of SLEEF 3 (N. Shibata and F. Petrogalli, IEEE TPDS 31(6),
 /// 2020), powf with 1.0 ulp, as used by torch's vectorised pow.</para>
 /// </remarks>
