@@ -102,8 +102,8 @@ internal static class RotaryCase
     }
 
     /// <summary>
-    /// Equal to the bit but where the C library's powf misses the nearest number by an ulp (RotaryPower): that is 2 units
-    /// of the power and at most as many again in its reciprocal and the mixing. Whatever differs is named.
+    /// Equal to the bit but where the C library's powf misses the nearest number by an ulp (RotaryPower): that is 2
+    /// units of the power and at most as many again in its reciprocal and the mixing. Whatever differs is named.
     /// </summary>
     private static void CompareFrequencies(CaseContext context, TensorInfo tap, float[] ours)
     {
@@ -111,8 +111,9 @@ internal static class RotaryCase
         HostTensor<float> gauge = new(ours.Length);
         Array.ConvertAll(ours, Math.Abs).CopyTo(gauge.Values, 0);
         Origin origin = Origin.Of(nameof(RotaryTable), 1, [], () => gauge, 4, 1);
+        TapComparison.Terms terms = new(false, false);
         context.Recorder.Add(TapComparison.Compare(
-            tap.Name, ours, golden, [.. tap.Shape], _ => -1, _ => false, origin, new TapComparison.Terms(false, false)));
+            tap.Name, ours, golden, [.. tap.Shape], _ => -1, _ => false, origin, terms));
         string[] different = [.. Enumerable.Range(0, Math.Min(ours.Length, golden.Length))
             .Where(channel => ours[channel] != golden[channel])
             .Select(channel => string.Create(
@@ -120,7 +121,8 @@ internal static class RotaryCase
                 $"channel {channel} by {UlpDistance.Between(ours[channel], golden[channel])} ulp"))];
         if (different.Length > 0)
         {
-            context.Recorder.AddNote($"{tap.Name}: {different.Length} of {golden.Length} differ: {string.Join(", ", different)}");
+            context.Recorder.AddNote(
+                $"{tap.Name}: {different.Length} of {golden.Length} differ: {string.Join(", ", different)}");
         }
     }
 
