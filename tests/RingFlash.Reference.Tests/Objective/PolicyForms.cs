@@ -118,6 +118,27 @@ public sealed class PolicyForms
             [TokenDecision.Kept, TokenDecision.Kept, TokenDecision.MaskedHigh, TokenDecision.MaskedLow], decisions);
     }
 
+    [Theory]
+    [InlineData(0.6, 1)]
+    [InlineData(0.7, 0)]
+    [InlineData(-0.6, 1)]
+    [InlineData(-0.7, 0)]
+    public void TheGeometricMeanIsOverTheResponsesOwnTokens(double mean, double expected)
+    {
+        // log 2 = 0.693. The hole and the token that is not finite count in no way.
+        double[] training = [mean - 1, 9, mean + 1, double.NaN, mean], weights = new double[5];
+        TokenDecision[] decisions = new TokenDecision[5];
+        new GeometricMaskCorrection(0.5, 2, TimesRatio: false)
+            .Weigh(training, new double[5], [1, 0, 1, 1, 1], 1, weights, decisions);
+        Assert.Equal([expected, 0, expected, 0, expected], weights);
+        Assert.Equal([TokenDecision.Padding, TokenDecision.NonFinite], [decisions[1], decisions[3]]);
+
+        // The product of the same tokens has three times the logarithm.
+        new MaskedSequenceCorrection(0.125, 8)
+            .Weigh(training, new double[5], [1, 0, 1, 1, 1], 1, weights, decisions);
+        Assert.Equal(expected == 0 ? 0 : Math.Exp(3 * mean), weights[0], 1e-14);
+    }
+
     [Fact]
     public void ALongResponseStaysInLogSpace()
     {
