@@ -2,6 +2,7 @@ using System;
 using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using RingFlash.Reference.Numerics;
 using RingFlash.Reference.Operators;
 
@@ -16,6 +17,9 @@ internal ref struct StreamedObjective
 {
     /// <summary>A multiple of the 32 stripes of a sum, so that blocks do not show in it.</summary>
     private const int Block = 1024;
+
+    // In tokens: 4 KiB of each stream.
+    private const int PrefetchDistance = 1024;
 
     private readonly RolloutArrays<float> batch;
     private readonly PolicyObjectiveOptions options;
@@ -91,6 +95,10 @@ internal ref struct StreamedObjective
         ref float output = ref gradient.GetPinnableReference();
         for (; t + Summation.StripeCount <= gradient.Length; t += Summation.StripeCount)
         {
+            Prefetch(ref current, t + PrefetchDistance);
+            Prefetch(ref old, t + PrefetchDistance);
+            Prefetch(ref inference, t + PrefetchDistance);
+            Prefetch(ref output, t + PrefetchDistance);
             lower += fused.Sixteen(
                 ref Unsafe.Add(ref current, t),
                 ref Unsafe.Add(ref old, t),
@@ -108,6 +116,21 @@ internal ref struct StreamedObjective
         lower.CopyTo(stripes);
         upper.CopyTo(stripes.AsSpan(16));
         return t;
+    }
+
+    /// <summary>
+    /// Two lines of a stream that will be needed some thirty steps on: the arithmetic of a step is too long for the
+    /// processor to look that far ahead itself. Past the end of the array nothing is read; a prefetch never faults.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static unsafe void Prefetch(ref float stream, int token)
+    {
+        if (Sse.IsSupported)
+        {
+            float* line = (float*)Unsafe.AsPointer(ref stream) + token;
+            Sse.Prefetch0(line);
+            Sse.Prefetch0(line + 16);
+        }
     }
 
     /// <summary>Adds values to the stripes of a sum that goes on.</summary>
