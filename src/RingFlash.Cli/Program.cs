@@ -93,6 +93,7 @@ internal static class Program
         {
             debug,
             VerifyCommand.Create(context),
+            IcePopCommand.Create(context),
         };
         root.HelpName = "ringflash";
         foreach (Option option in root.Options)
