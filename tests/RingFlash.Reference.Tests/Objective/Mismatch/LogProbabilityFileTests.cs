@@ -90,12 +90,23 @@ public sealed class LogProbabilityFileTests
 
         Refused("is missing", SafetensorsContent.FromSingle("logprobs", [1], new[] { 1f }));
         Refused("must have 2 axes", SafetensorsContent.FromSingle("log_probabilities", [2], new[] { 1f, 1f }));
-        Refused("found BF16", SafetensorsContent.FromBytes(new("log_probabilities", ElementType.BFloat16, [1, 1]), new byte[2]));
+        Refused(
+            "found BF16",
+            SafetensorsContent.FromBytes(new("log_probabilities", ElementType.BFloat16, [1, 1]), new byte[2]));
         Refused("shape [2, 1] differs", good, SafetensorsContent.FromInt64("mask", [2, 1], new long[] { 1, 1 }));
-        Refused("rollout 0, token 1: must be 0 or 1", good, SafetensorsContent.FromInt64("mask", [1, 2], new long[] { 1, 2 }));
+        Refused(
+            "rollout 0, token 1: must be 0 or 1",
+            good,
+            SafetensorsContent.FromInt64("mask", [1, 2], new long[] { 1, 2 }));
         Refused("found F32", good, SafetensorsContent.FromSingle("mask", [1, 2], new[] { 1f, 1f }));
-        Refused("layers, topK", good, SafetensorsContent.FromInt64("routed_experts", [2, 1, 1, 1], new long[] { 1, 1 }));
-        Refused("at least −1", good, SafetensorsContent.FromInt64("routed_experts", [1, 2, 1, 1], new long[] { 1, -3 }));
+        Refused(
+            "layers, topK",
+            good,
+            SafetensorsContent.FromInt64("routed_experts", [2, 1, 1, 1], new long[] { 1, 1 }));
+        Refused(
+            "at least −1",
+            good,
+            SafetensorsContent.FromInt64("routed_experts", [1, 2, 1, 1], new long[] { 1, -3 }));
         OneLine(() => LogProbabilityFile.Read(folder.Write("c", [0x50, 0x4B, 3, 4, 0, 0, 0, 0, 0, 0])), "c: ");
         OneLine(() => LogProbabilityFile.Read(folder.Write("empty", string.Empty)), "empty: ");
         Assert.Throws<EnvironmentException>(() => LogProbabilityFile.Read(folder.File("nowhere")));
@@ -104,7 +115,8 @@ public sealed class LogProbabilityFileTests
     [Fact]
     public void FilesThatDoNotFitEachOtherAreRefused()
     {
-        LogProbabilityData a = MismatchCases.Data("a", 1, [-1, -2], "11"), b = MismatchCases.Data("b", 2, [-1, -2], "11");
+        LogProbabilityData a = MismatchCases.Data("a", 1, [-1, -2], "11");
+        LogProbabilityData b = MismatchCases.Data("b", 2, [-1, -2], "11");
         OneLine(() => MismatchInput.Create(a, b), "b: log_probabilities: shape [2, 1] differs from [1, 2] of a");
         OneLine(() => MismatchInput.Create(a, MismatchCases.Data("b", 1, [-1, -2], "10")), "mask rollout 0, token 1");
         LogProbabilityData none = MismatchCases.Data("b", 1, [-1, -2], "00");
@@ -113,13 +125,16 @@ public sealed class LogProbabilityFileTests
             () => MismatchInput.Create(
                 a with { RoutedExperts = new(1, 1, [1, 2]) }, a with { RoutedExperts = new(1, 2, [1, 2, 3, 4]) }),
             "1 layers of 2 experts");
-        OneLine(() => MismatchInput.Create(MismatchCases.Data("a", 0, []), MismatchCases.Data("b", 0, [])), "nothing to compare");
+        OneLine(
+            () => MismatchInput.Create(MismatchCases.Data("a", 0, []), MismatchCases.Data("b", 0, [])),
+            "nothing to compare");
     }
 
     [Fact]
     public void WhatIsOddIsAWarning()
     {
-        LogProbabilityData a = MismatchCases.Data("a", 1, [-1, 0.5, 7], "110"), b = MismatchCases.Data("b", 1, [-1, -2, 9], "110");
+        LogProbabilityData a = MismatchCases.Data("a", 1, [-1, 0.5, 7], "110");
+        LogProbabilityData b = MismatchCases.Data("b", 1, [-1, -2, 9], "110");
         string warning = Assert.Single(MismatchInput.Create(a, b).Warnings);
         Assert.Equal("a: 1 valid log-probabilities are above 0, first rollout 0, token 1: 0.5", warning);
         Assert.Contains(
@@ -158,7 +173,8 @@ public sealed class LogProbabilityFileTests
         }
     }
 
-    private static LogProbabilityData Json(string text) => LogProbabilityFile.ReadJson(Encoding.UTF8.GetBytes(text), "x.json");
+    private static LogProbabilityData Json(string text) =>
+        LogProbabilityFile.ReadJson(Encoding.UTF8.GetBytes(text), "x.json");
 
     private static void OneLine(Func<object> act, string expected)
     {

@@ -109,7 +109,8 @@ public sealed class MismatchMetricsTests
             .. new[]
             {
                 "rollout_is_mean", "rollout_is_std", "rollout_is_oob_ratio", "rollout_is_ratio_fraction_high",
-                "rollout_is_ratio_fraction_low", "rollout_is_eff_sample_size", "kl", "k3_kl", "chi2_token", "log_ppl_abs_diff",
+                "rollout_is_ratio_fraction_low", "rollout_is_eff_sample_size", "kl", "k3_kl",
+                "chi2_token", "log_ppl_abs_diff",
             }.Select(name => ("verl/icepop_token", "rollout_corr/" + name, "verl", "rollout_corr/" + name)),
             .. new[] { "is_oob_ratio", "sampling_importance_ratio", "gen_kl_error", "token_mult_prob_error" }
                 .Select(name => ("nemo_rl/icepop", name, "NeMo-RL", name)),
@@ -136,7 +137,8 @@ public sealed class MismatchMetricsTests
             foreach ((string peer, string theirs, string framework, string ours) in pairs)
             {
                 if (peers.RootElement.GetProperty("peers").GetProperty(peer).GetProperty("f64")
-                    .TryGetProperty("metrics", out JsonElement logged) && logged.TryGetProperty(theirs, out JsonElement value))
+                    .TryGetProperty("metrics", out JsonElement logged)
+                    && logged.TryGetProperty(theirs, out JsonElement value))
                 {
                     // verl's variance is mean(w²) − mean², each with 1e-8 in its denominator: ±1e-8 under the root.
                     bool isDeviation = theirs.EndsWith("_std", StringComparison.Ordinal);
@@ -255,11 +257,12 @@ public sealed class MismatchMetricsTests
         JsonElement expected = root.GetProperty("reference_f64").GetProperty("metrics");
         foreach (string key in (string[])
             [
-                "valid_tokens", "nonfinite_log_ratio", "masked_low", "masked_high", "clip_fraction", "mean_abs_logp_diff",
-                "max_abs_logp_diff", "k1_infer_train", "k3_infer_train", "ess_fraction",
+                "valid_tokens", "nonfinite_log_ratio", "masked_low", "masked_high", "clip_fraction",
+                "mean_abs_logp_diff", "max_abs_logp_diff", "k1_infer_train", "k3_infer_train", "ess_fraction",
             ])
         {
-            Same(MismatchCases.Number(expected.GetProperty(key)), metrics["ringflash", key].Value, 1e-12, $"{name} {key}");
+            double value = MismatchCases.Number(expected.GetProperty(key));
+            Same(value, metrics["ringflash", key].Value, 1e-12, $"{name} {key}");
         }
     }
 

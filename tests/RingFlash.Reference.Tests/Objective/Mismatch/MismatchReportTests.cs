@@ -52,7 +52,8 @@ public sealed class MismatchReportTests
             Assert.Equal(metric.Value, MismatchCases.Number(element.GetProperty("value")));
         }
 
-        JsonElement Value(string name) => written.Single(e => e.GetProperty("name").GetString() == name).GetProperty("value");
+        JsonElement Value(string name) =>
+            written.Single(element => element.GetProperty("name").GetString() == name).GetProperty("value");
         Assert.Equal("NaN", Value("training/rollout_actor_probs_pearson_corr").GetString());
         Assert.Equal("Infinity", Value("tis").GetString());
         Assert.Equal(JsonValueKind.Null, root.GetProperty("routing").ValueKind);

@@ -106,5 +106,7 @@ public sealed class CompoundingBoundTests
     }
 
     private static void Close(double expected, double actual, double relative = 1e-13) =>
-        Assert.True(Math.Abs(expected - actual) <= relative * Math.Abs(expected), $"expected {expected:R}, got {actual:R}");
+        Assert.True(
+            Math.Abs(expected - actual) <= relative * Math.Abs(expected),
+            $"expected {expected:R}, got {actual:R}");
 }

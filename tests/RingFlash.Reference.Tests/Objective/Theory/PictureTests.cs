@@ -24,7 +24,8 @@ public sealed class PictureTests
                 "geometric mask", "veto", "binary mask", "GSPO", "CISPO", "DPPO", "IPO", "KPop",
             ],
             names);
-        Assert.All(WeightCurves.All, curve => Assert.NotEmpty(Pages.Parse(curve.ToSvg()).Descendants(Pages.Svg + "path")));
+        Assert.All(WeightCurves.All, curve =>
+            Assert.NotEmpty(Pages.Parse(curve.ToSvg()).Descendants(Pages.Svg + "path")));
         Assert.Equal(7, Pages.Parse(WeightCurves.Overview()).Descendants(Pages.Svg + "path").Count());
     }
 
@@ -93,7 +94,8 @@ public sealed class PictureTests
             Title = "t",
             Bars = [new("a", 2, "2"), new("b", 1, "1"), new("c", double.NaN, "NaN")],
         }.ToSvg());
-        string[] widths = [.. bars.Descendants(Pages.Svg + "rect").Skip(1).Select(rect => rect.Attribute("width")!.Value)];
+        string[] widths =
+            [.. bars.Descendants(Pages.Svg + "rect").Skip(1).Select(rect => rect.Attribute("width")!.Value)];
         Assert.Equal(["220", "110", "0"], widths);
     }
 

@@ -45,7 +45,8 @@ public sealed class SmallFactsTests
         Assert.Equal(0.6, facts.ExpectedRatioDistance, 1e-15);
         Assert.Equal(0.4 - 0.4, facts.SampledExpectation(TheoryOperator.IcePop, values), 1e-15);
         Assert.Equal(-2, facts.IcePopBias(values), 1e-15);
-        Assert.Equal(2 + 0.2 - 0.4, facts.SampledExpectation(TheoryOperator.TruncatedImportanceSampling, values), 1e-15);
+        Assert.Equal(
+            2 + 0.2 - 0.4, facts.SampledExpectation(TheoryOperator.TruncatedImportanceSampling, values), 1e-15);
         Assert.Equal(-0.2, facts.TruncationBias(values), 1e-15);
         Assert.Equal(0.1 - 0.4, facts.SampledExpectation(TheoryOperator.BinaryMask, values), 1e-15);
         Assert.Equal(0.2, facts.MassBelow, 1e-15);
@@ -62,7 +63,8 @@ public sealed class SmallFactsTests
         double train = random.NextUniform(), infer = random.NextUniform();
         bool keeps = SmallFacts.KPopKeeps(train, infer, width);
         Assert.Equal(keeps, SmallFacts.KPopKeeps(infer, train, width));
-        Assert.True(!keeps || Math.Abs(train - infer) <= SmallFacts.KPopReach(width) + 1e-15, $"{train} {infer} {width}");
+        Assert.True(
+            !keeps || Math.Abs(train - infer) <= SmallFacts.KPopReach(width) + 1e-15, $"{train} {infer} {width}");
         Assert.True(SmallFacts.KPopKeeps(train, train, 0));
     }
 

@@ -73,8 +73,8 @@ public sealed class ToyTests
     }
 
     // Ten seeds of this generator; the table in the page's design was made with ten seeds of another one. What held for
-    // ten of ten there and for sixty of sixty here is asserted for every seed; the rest of the ten-of-ten claims (55 and 58
-    // of 60 here) on the average and for four seeds of five. Tendencies are not asserted.
+    // ten of ten there and for sixty of sixty here is asserted for every seed; the rest of the ten-of-ten claims (55
+    // and 58 of 60 here) on the average and for four seeds of five. Tendencies are not asserted.
     [Fact]
     public void RoutingNoiseClaimsHold()
     {
@@ -95,7 +95,7 @@ public sealed class ToyTests
             claims.MeanAtEnd(TheoryOperator.IcePop, point => point.MaskedEntropy)
             > claims.MeanAtEnd(TheoryOperator.IcePop, point => point.Entropy) + 0.1);
 
-        // The reward rises for every operator: the collapse that was seen with GRPO is not reproduced, as the page says.
+        // The reward rises for every operator: the collapse seen with GRPO is not reproduced, as the page says.
         Assert.All(claims.Runs.SelectMany(run => run.Values), run => Assert.True(run.End.Reward > run.Start.Reward));
     }
 
@@ -114,7 +114,8 @@ public sealed class ToyTests
     [InlineData(0, 0.0270, 1.19, 1.94, 0.95)]
     [InlineData(1, 0.0266, 1.56, 2.70, 1.16)]
     [InlineData(2, 0.0276, 1.13, 1.71, 0.95)]
-    public void CalibratedMismatchHasTheReportedMagnitudes(int which, double mean, double wide, double narrow, double other)
+    public void CalibratedMismatchHasTheReportedMagnitudes(
+        int which, double mean, double wide, double narrow, double other)
     {
         CalibratedMismatch mismatch = CalibratedMismatch.Published[which];
         Assert.Equal(mean, mismatch.MeanAbsoluteLogRatio, 0.02 * mean);
