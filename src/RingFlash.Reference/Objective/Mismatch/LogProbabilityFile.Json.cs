@@ -118,8 +118,8 @@ public static partial class LogProbabilityFile
 
     private static double ToNumber(string sourceName, JsonElement element, string path)
     {
-        if (element.ValueKind == JsonValueKind.Number && element.TryGetDouble(out double number) && double.IsFinite(
-            number))
+        if (element.ValueKind == JsonValueKind.Number
+            && element.TryGetDouble(out double number) && double.IsFinite(number))
         {
             return number;
         }

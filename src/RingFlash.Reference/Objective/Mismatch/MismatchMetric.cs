@@ -5,6 +5,9 @@ namespace RingFlash.Reference.Objective.Mismatch;
 /// <summary>How sure it is that a framework computes a metric by the formula given.</summary>
 public enum FormulaBasis
 {
+    /// <summary>Defined by this project; no framework's word.</summary>
+    Defined,
+
     /// <summary>Compared with what the framework's own function returned on stored cases.</summary>
     Run,
 

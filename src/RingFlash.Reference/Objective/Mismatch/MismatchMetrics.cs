@@ -104,7 +104,7 @@ public sealed partial class MismatchMetrics
         int low = input.Delta.Count(statistics.IsLow), high = input.Delta.Count(statistics.IsHigh);
         double[] weights = Array.ConvertAll(input.Delta, delta => statistics.IcePop(delta));
         void Add(string name, double value, string formula) =>
-            all.Add(new(framework, name, value, formula, FormulaBasis.Run));
+            all.Add(new(framework, name, value, formula, FormulaBasis.Defined));
 
         Add("valid_tokens", input.ValidTokens, "tokens with mask 1");
         Add("nonfinite_log_ratio", input.NonFinite, "valid tokens whose Δ is NaN or infinite");

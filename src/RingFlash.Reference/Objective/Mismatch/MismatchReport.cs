@@ -141,7 +141,8 @@ public static class MismatchReport
     {
         page.Heading(Text($"What the frameworks log, α = {metrics.Options.Alpha}, β = {metrics.Options.Beta}"));
         page.Paragraph(
-            "Basis: run = compared with what the framework's own function returned; read = read in its source; "
+            "Basis: defined = ours; run = compared with what the framework's own function returned; read = read in its "
+            + "source; "
             + "inferred = believed.");
         foreach (IGrouping<string, MismatchMetric> group in metrics.All.GroupBy(metric => metric.Framework))
         {

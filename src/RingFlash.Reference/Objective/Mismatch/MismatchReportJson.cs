@@ -79,6 +79,7 @@ public static class MismatchReportJson
 
     internal static string BasisName(FormulaBasis basis) => basis switch
     {
+        FormulaBasis.Defined => "defined",
         FormulaBasis.Run => "run",
         FormulaBasis.Read => "read",
         _ => "inferred",

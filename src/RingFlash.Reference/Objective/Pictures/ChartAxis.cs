@@ -8,6 +8,9 @@ namespace RingFlash.Reference.Objective.Pictures;
 /// <summary>One axis: its range, where a number lies on it, and the numbers written beside it.</summary>
 internal sealed class ChartAxis
 {
+    private const double Largest = 1e300;
+    private const double Smallest = 1e-300;
+
     private readonly double low;
     private readonly double high;
     private readonly AxisScale scale;
@@ -37,7 +40,7 @@ internal sealed class ChartAxis
     {
         double place = scale == AxisScale.Linear
             ? (value - low) / (high - low)
-            : Math.Log(value / low) / Math.Log(high / low);
+            : (Math.Log(value) - Math.Log(low)) / (Math.Log(high) - Math.Log(low));
 
         // Far outside is as good as further outside, and an SVG viewer need not accept 1e300.
         return Math.Clamp(place, -2, 3);
@@ -53,11 +56,18 @@ internal sealed class ChartAxis
 
     private static ChartAxis Linear(double low, double high, bool isGiven)
     {
-        if (!(high > low))
+        // Differences of such numbers must not overflow; nobody reads such an axis.
+        low = Math.Clamp(low, -Largest, Largest);
+        high = Math.Clamp(high, -Largest, Largest);
+        double size = Math.Max(Math.Abs(low), Math.Abs(high));
+        if (size < Smallest)
         {
-            // One number: a range around it, wide enough that the number is still a part of it.
-            double reach = Math.Max(Math.Abs(low) * 0.5, 1e-6);
-            (low, high) = low == 0 ? (0, 1) : (low - reach, high + reach);
+            (low, high) = (0, 1);
+        }
+        else if (high - low < 1e-9 * size)
+        {
+            // One number, or neighbours between which no step of a tick can be taken: a range around them.
+            (low, high) = (low - (size / 2), high + (size / 2));
         }
 
         double step = NiceStep((high - low) / 6);
@@ -68,9 +78,10 @@ internal sealed class ChartAxis
         }
 
         List<double> ticks = [];
-        for (double index = Math.Ceiling((low / step) - 1e-9); index <= (high / step) + 1e-9; index++)
+        double first = Math.Ceiling((low / step) - 1e-9);
+        for (int count = 0; first + count <= (high / step) + 1e-9; count++)
         {
-            ticks.Add(index * step);
+            ticks.Add((first + count) * step);
         }
 
         return new(low, high, AxisScale.Linear, ticks);
@@ -85,6 +96,7 @@ internal sealed class ChartAxis
 
         int first = (int)Math.Floor(Math.Log10(low) + 1e-9);
         int last = Math.Max((int)Math.Ceiling(Math.Log10(high) - 1e-9), first + 1);
+        (first, last) = (Math.Clamp(first, -300, 299), Math.Clamp(last, -299, 300));
         int stride = Math.Max(1, (last - first + 7) / 8);
         List<double> ticks = [];
         for (int power = first; power <= last; power += stride)

@@ -47,13 +47,15 @@ public sealed class SvgBars
             double length = Length(bar.Value, full);
             svg.Text(LabelWidth - 8, y + 15, bar.Label, "end");
             svg.Rectangle(LabelWidth, y + 3, length, Row - 8, SvgChart.Colour(bar.Colour));
+            double textStart = length;
             if (bar.Mark is double mark)
             {
-                double x = LabelWidth + Length(mark, full);
-                svg.Line(x, y, x, y + Row - 2, "#111111", 2);
+                double reach = Length(mark, full);
+                svg.Line(LabelWidth + reach, y, LabelWidth + reach, y + Row - 2, "#111111", 2);
+                textStart = Math.Max(length, reach);
             }
 
-            svg.Text(LabelWidth + length + 6, y + 15, bar.ValueText, "start");
+            svg.Text(LabelWidth + textStart + 6, y + 15, bar.ValueText, "start");
         }
 
         return svg.Finish();

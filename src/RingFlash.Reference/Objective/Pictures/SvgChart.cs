@@ -25,6 +25,9 @@ public sealed record ChartLine(string Name, IReadOnlyList<(double X, double Y)> 
     /// <summary>Whether the line is drawn dashed: bounds and thresholds, not data.</summary>
     public bool IsDashed { get; init; }
 
+    /// <summary>Whether the line is drawn three times as wide, to show beneath others.</summary>
+    public bool IsBroad { get; init; }
+
     /// <summary>Whether each point gets a dot.</summary>
     public bool HasDots { get; init; }
 }
@@ -43,7 +46,7 @@ public sealed class SvgChart
     internal const int Width = 640;
     internal const int Height = 360;
     private const int Left = 72;
-    private const int Right = 16;
+    private const int Right = 28;
     private const int Top = 36;
     private const int Bottom = 52;
     private const int LegendRow = 16;
@@ -91,7 +94,8 @@ public sealed class SvgChart
             svg.Text(Width / 2.0, Height / 2.0, "nothing to draw", "middle");
         }
 
-        svg.OpenFrame(Left, Top, Width - Left - Right, Height - Top - Bottom);
+        // Two more on each side: a line along the edge would lose half of its width.
+        svg.OpenFrame(Left - 2, Top - 2, Width - Left - Right + 4, Height - Top - Bottom + 4);
         for (int index = 0; index < Lines.Count; index++)
         {
             WriteLine(svg, index, horizontal, vertical);
@@ -159,7 +163,7 @@ public sealed class SvgChart
 
         if (path.Length > 0)
         {
-            svg.Path(path.ToString().TrimEnd(), Colour(index), line.IsDashed ? 1 : 2, Dash(index));
+            svg.Path(path.ToString().TrimEnd(), Colour(index), Thickness(line), Dash(index));
         }
     }
 
@@ -175,11 +179,13 @@ public sealed class SvgChart
 
             double x = Left + (place % 2 * ((Width - Left - Right) / 2.0));
             double y = Height + 4 + (LegendRow * (place / 2));
-            svg.Line(x, y, x + 28, y, Colour(index), 2, Dash(index));
+            svg.Line(x, y, x + 28, y, Colour(index), Thickness(Lines[index]), Dash(index));
             svg.Text(x + 34, y + 4, Lines[index].Name, "start");
             place++;
         }
     }
+
+    private static int Thickness(ChartLine line) => line.IsDashed ? 1 : line.IsBroad ? 6 : 2;
 
     private string Dash(int index) => Lines[index].IsDashed ? "4 4" : Dashes[index % Dashes.Length];
 }

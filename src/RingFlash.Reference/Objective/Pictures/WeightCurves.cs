@@ -120,8 +120,13 @@ public static class WeightCurves
         YRange = (0, 6),
         Lines =
         [
+            // IcePop first and broad, so that it shows beneath the relatives that are equal to it in places.
             .. All.Where(curve => curve.XLabel == Delta && curve.Lines.Count == 1)
-                .Select(curve => curve.Lines[0].ToLine($"{curve.Name}: {curve.Formula}", curve.Low, curve.High)),
+                .OrderBy(curve => curve.Name != "IcePop")
+                .Select(curve => curve.Lines[0].ToLine($"{curve.Name}: {curve.Formula}", curve.Low, curve.High) with
+                {
+                    IsBroad = curve.Name == "IcePop",
+                }),
         ],
     }.ToSvg();
 
@@ -135,7 +140,7 @@ public static class WeightCurves
         string name, string formula, string xLabel, string note, params WeightLine[] lines) =>
         new(name, formula, xLabel, -2.5, 2.5, note, lines);
 
-    // Where the mask flips has no closed form for KPop: found by walking, which is fine enough for a picture.
+    // Where the mask flips has no closed form for KPop: found by walking, then by halving.
     private static WeightLine PerProbability(double infer, Func<double, bool> keeps)
     {
         // p = q·e^Δ, where that is a probability.
@@ -150,7 +155,14 @@ public static class WeightCurves
         {
             if (!Weight(step / 1000.0).Equals(Weight((step + 1) / 1000.0)))
             {
-                breaks.Add((step + 0.5) / 1000.0);
+                double left = step / 1000.0, right = (step + 1) / 1000.0;
+                for (int halving = 0; halving < 40; halving++)
+                {
+                    double middle = (left + right) / 2;
+                    (left, right) = Weight(middle).Equals(Weight(left)) ? (middle, right) : (left, middle);
+                }
+
+                breaks.Add(right);
             }
         }
 
