@@ -15,7 +15,9 @@ using Spectre.Console;
 
 namespace RingFlash.Cli.Commands;
 
-/// <summary><c>ringflash icepop eval</c>: loss, gradient, counts and metrics of cases, compared where they say what to expect.</summary>
+/// <summary>
+/// <c>ringflash icepop eval</c>: loss, gradient, counts and metrics of cases, compared where they say what to expect.
+/// </summary>
 internal static class IcePopEvalCommand
 {
     /// <summary>Creates the command.</summary>
@@ -99,13 +101,10 @@ internal static class IcePopEvalCommand
         int compared = evaluations.Count(evaluation => evaluation.IsCompared);
         console.WriteLine(wrong is not null
             ? $"FAILED {wrong.Case.Name}: {wrong.Difference}"
-            : $"{evaluations.Count} cases evaluated, {compared} of them compared with what they expect and equal to it");
+            : $"{evaluations.Count} cases evaluated, {compared} of them compared with what they expect and equal");
         console.WriteLine();
         Table table = new() { Border = TableBorder.Ascii };
-        foreach (string column in new[] { "case", "loss", "‖gradient‖", "valid", "kept", "low", "high", "n.f.", "verdict" })
-        {
-            table.AddColumn(column);
-        }
+        table.AddColumns("case", "loss", "‖gradient‖", "valid", "kept", "low", "high", "n.f.", "verdict");
 
         foreach (IcePopEvaluation evaluation in evaluations)
         {
@@ -125,7 +124,7 @@ internal static class IcePopEvalCommand
         }
 
         console.Write(table);
-        console.WriteLine("loss and gradient: mean over tokens, then over responses (seq_mean_token_mean), without KL;");
+        console.WriteLine("loss, gradient: mean over tokens, then over responses (seq_mean_token_mean), no KL;");
         console.WriteLine("low, high: dropped below and above the band; n.f.: dropped because the ratio is not finite");
     }
 

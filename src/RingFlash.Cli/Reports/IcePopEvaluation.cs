@@ -78,8 +78,8 @@ internal sealed record IcePopEvaluation(
         int first = Enumerable.Range(0, ours.Length).FirstOrDefault(index => !equal(expected[index], ours[index]), -1);
         return first < 0
             ? string.Empty
-            : $"{quantity} of rollout {first / responseLength}, token {first % responseLength} is {Number(ours[first])}, "
-                + $"expected {Number(expected[first])}";
+            : $"{quantity} of rollout {first / responseLength}, token {first % responseLength} is "
+                + $"{Number(ours[first])}, expected {Number(expected[first])}";
     }
 
     private static bool IsClose(double expected, double ours, double gauge) => double.IsFinite(expected)

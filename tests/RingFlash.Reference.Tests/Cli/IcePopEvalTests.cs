@@ -1,5 +1,5 @@
-// Red here means that a user who evaluates an IcePop case gets other numbers than the reference's, a wrong exit code, or
-// several lines for one mistake.
+// Red here means that a user who evaluates an IcePop case gets other numbers than the reference's, a wrong exit code,
+// or several lines for one mistake.
 using System;
 using System.IO;
 using System.Linq;
@@ -86,7 +86,8 @@ public sealed class IcePopEvalTests
         Assert.Equal(ExitCodes.WithinBudget, run.Code);
         using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(json));
         JsonElement[] cases = [.. document.RootElement.GetProperty("cases").EnumerateArray()];
-        Assert.Equal(["theta_extreme_r", "kl_reference_online"], cases.Select(item => item.GetProperty("case").GetString()));
+        Assert.Equal(
+            ["theta_extreme_r", "kl_reference_online"], cases.Select(item => item.GetProperty("case").GetString()));
         Assert.Equal("Infinity", cases[0].GetProperty("loss").GetProperty("token_sum").GetString());
         Assert.Equal(5, cases[1].GetProperty("grad").EnumerateObject().Count());
         Assert.Equal(6, cases[1].GetProperty("kl").EnumerateObject().Count());
@@ -95,7 +96,8 @@ public sealed class IcePopEvalTests
     }
 
     private static Task<ToolRun> Eval(params string[] arguments) =>
-        ToolRun.With(_ => throw new InvalidOperationException("eval verifies nothing"), ["icepop", "eval", .. arguments]);
+        ToolRun.With(
+            _ => throw new InvalidOperationException("eval verifies nothing"), ["icepop", "eval", .. arguments]);
 
     private static string Damaged(TemporaryFolder temporary, string text, string replacement)
     {
