@@ -38,6 +38,7 @@ public sealed class LogProbabilityFileTests
     [InlineData("""{"schema":1}""", "$.log_probabilities")]
     [InlineData("""{"schema":1,"log_probabilities":[-1]}""", "must be an array")]
     [InlineData("""{"schema":1,"log_probabilities":[[-1,-2],[-1]]}""", "$.log_probabilities[1]: has 1 elements")]
+    [InlineData("""{"schema":1,"log_probabilities":[[-1],[-1,-2]]}""", "$.log_probabilities[1]: has 2 elements")]
     [InlineData("""{"schema":1,"log_probabilities":[[null]]}""", "found null")]
     [InlineData("""{"schema":1,"log_probabilities":[["inf"]]}""", "\"Infinity\"")]
     [InlineData("""{"schema":1,"log_probabilities":[[1e999]]}""", "must be a number")]
