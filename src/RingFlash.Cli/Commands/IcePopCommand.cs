@@ -10,10 +10,12 @@ internal static class IcePopCommand
     /// <returns>The command.</returns>
     public static Command Create(ToolContext context) => new ToolCommand(
         "icepop",
-        "The IcePop objective: evaluates cases of log-probabilities.",
+        "The IcePop objective: cases, mismatch of two engines, and the theory as executable text.",
         "ringflash icepop eval golden/icepop",
         "ringflash icepop eval --help")
     {
         IcePopEvalCommand.Create(context),
+        IcePopMismatchCommand.Create(context),
+        IcePopLabCommand.Create(context),
     };
 }
