@@ -21,8 +21,7 @@ public abstract record EngineCorrection
     /// response.</summary>
     public virtual bool FollowsTokenRatio => true;
 
-    /// <summary>Whether it needs probabilities, so that a log-probability above 0 makes no sense; values are
-    /// clamped.</summary>
+    /// <summary>Whether it needs probabilities, so that a log-probability above 0 makes no sense.</summary>
     public virtual bool NeedsProbabilities => false;
 
     /// <summary>Refuses impossible parameters.</summary>
