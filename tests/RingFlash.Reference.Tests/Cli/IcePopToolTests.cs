@@ -10,8 +10,10 @@ namespace RingFlash.Reference.Tests.Cli;
 
 public sealed class IcePopToolTests
 {
-    private const string Train = "{\"schema\":1,\"log_probabilities\":[[-0.5,-1.0],[-2.0,-0.25]],\"mask\":[[1,1],[1,0]]}";
-    private const string Infer = "{\"schema\":1,\"log_probabilities\":[[-0.6,-3.0],[-2.0,\"NaN\"]],\"mask\":[[1,1],[1,0]]}";
+    private const string Train =
+        "{\"schema\":1,\"log_probabilities\":[[-0.5,-1.0],[-2.0,-0.25]],\"mask\":[[1,1],[1,0]]}";
+    private const string Infer =
+        "{\"schema\":1,\"log_probabilities\":[[-0.6,-3.0],[-2.0,\"NaN\"]],\"mask\":[[1,1],[1,0]]}";
 
     [Fact]
     public async Task MismatchPrintsAndWritesEveryMetric()
