@@ -2,10 +2,11 @@ using System;
 
 namespace RingFlash.Reference.Numerics;
 
-/// <summary>Sums of float64 numbers whose error does not grow with their count; for oracles and normative values.</summary>
+/// <summary>Sums of float64 numbers whose error does not grow with their count; for oracles and normative
+/// values.</summary>
 /// <remarks>
-/// <para>Maths: Neumaier's variant of Kahan's sum: each addition's rounding error is recovered exactly and the errors are
-/// added once at the end. Order: ascending index.</para>
+/// <para>Maths: Neumaier's variant of Kahan's sum: each addition's rounding error is recovered exactly and the errors
+/// are added once at the end. Order: ascending index.</para>
 /// <para>Bound: |result − Σx| ≤ u·|Σx| + 2n²·u²·Σ|x|, u = 2^-53.</para>
 /// <para>Special: where the plain sum is not finite it is the result, as the recovered errors would be ∞ − ∞.</para>
 /// </remarks>

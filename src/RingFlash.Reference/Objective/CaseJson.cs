@@ -32,7 +32,8 @@ internal sealed class CaseJson(string sourceName)
 
         return kind == JsonValueKind.Undefined || value.ValueKind == kind
             ? value
-            : throw Refuse($"{place}.{key}", $"must be an {kind.ToString().ToLowerInvariant()}; found {Describe(value)}");
+            : throw Refuse(
+                $"{place}.{key}", $"must be an {kind.ToString().ToLowerInvariant()}; found {Describe(value)}");
     }
 
     public double Number(JsonElement parent, string place, string key) =>

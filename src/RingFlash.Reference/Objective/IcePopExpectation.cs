@@ -73,7 +73,8 @@ public sealed partial class IcePopCaseFile
         CaseJson json, JsonElement values, string place, int rollouts, int length)
     {
         byte[]? Flags(string key) => json.Has(values, key) ? json.Flags(values, place, key, rollouts, length) : null;
-        double[]? Matrix(string key) => json.Has(values, key) ? json.Matrix(values, place, key, rollouts, length) : null;
+        double[]? Matrix(string key) =>
+            json.Has(values, key) ? json.Matrix(values, place, key, rollouts, length) : null;
         Dictionary<string, DivergenceResult> divergences = [];
         foreach ((string name, JsonElement entry) in json.Entries(values, place, "kl"))
         {

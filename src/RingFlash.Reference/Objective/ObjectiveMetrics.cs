@@ -35,7 +35,8 @@ public sealed record ObjectiveMetrics(
     [property: JsonPropertyName("ess_fraction")] double EffectiveSampleFraction,
     [property: JsonPropertyName("ppo_clip_fraction")] double PolicyClipFraction)
 {
-    /// <summary>Measures; sums run over a row first and then over the sorted rows, so row order changes no bit.</summary>
+    /// <summary>Measures; sums run over a row first and then over the sorted rows, so row order changes no
+    /// bit.</summary>
     internal static ObjectiveMetrics Measure(
         int rollouts,
         int responseLength,

@@ -185,8 +185,23 @@ public sealed class ObjectiveResult
         ExecutionEngine? engine)
         where T : struct, System.Numerics.IBinaryFloatingPointIeee754<T>
     {
-        bool kept = options.DenominatorTokens == DenominatorTokens.Kept;
-        int[] counts = kept ? arrays.KeptCounts : batch.RowCounts;
+        int[] counts = options.DenominatorTokens == DenominatorTokens.Kept ? arrays.KeptCounts : batch.RowCounts;
+        (LossDenominators denominators, double[] rows) = Denominate(options, counts, given);
+        return new ObjectiveResult(
+            batch.Rollouts,
+            batch.ResponseLength,
+            batch.ResponseMask,
+            options,
+            denominators,
+            rows,
+            WidenedArrays.From(arrays),
+            engine);
+    }
+
+    /// <summary>The counts that an evaluation divides by: counted or given, with the options' deviations.</summary>
+    internal static (LossDenominators Batch, double[] Rows) Denominate(
+        PolicyObjectiveOptions options, int[] counts, LossDenominators? given)
+    {
         LossDenominators counted = given ?? LossDenominators.Count(counts);
         if (given is null && options.EmptyRowsCountOneToken)
         {
@@ -197,16 +212,7 @@ public sealed class ObjectiveResult
             counted.Rollouts + options.RolloutCountAddend,
             counted.NonEmptyRollouts + options.RolloutCountAddend,
             counted.Tokens + options.TokenCountAddend);
-        double[] rows = Array.ConvertAll(counts, count => count > 0 ? count + options.RowCountAddend : 0);
-        return new ObjectiveResult(
-            batch.Rollouts,
-            batch.ResponseLength,
-            batch.ResponseMask,
-            options,
-            denominators,
-            rows,
-            WidenedArrays.From(arrays),
-            engine);
+        return (denominators, Array.ConvertAll(counts, count => count > 0 ? count + options.RowCountAddend : 0));
     }
 
     // Sums and products of a float32 evaluation are float32 operations on the numbers held here in float64.

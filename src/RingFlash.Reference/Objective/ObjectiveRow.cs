@@ -7,7 +7,8 @@ namespace RingFlash.Reference.Objective;
 /// <summary>One response through the operators, in any number type on any engine.</summary>
 internal static class ObjectiveRow
 {
-    /// <summary>Fills the row's share of the arrays. Rows know nothing of each other, so they run on any thread.</summary>
+    /// <summary>Fills the row's share of the arrays. Rows know nothing of each other, so they run on any
+    /// thread.</summary>
     public static void Evaluate<T, TArithmetic>(
         RolloutArrays<T> batch, PolicyObjectiveOptions options, int row, ObjectiveArrays<T> result)
         where T : struct, IBinaryFloatingPointIeee754<T>

@@ -53,6 +53,85 @@ public static class PolicyObjective
             : Evaluate<float, Float32Arithmetic<Vector512Choice>>(batch.Arrays, chosen, denominators, workers, engine);
     }
 
+    /// <summary>
+    /// The whole loss and its gradient in float32 and nothing else: no per-token arrays but the caller's gradient. The
+    /// same bits as <see cref="ObjectiveResult.TotalLoss"/> and <see cref="ObjectiveResult.TotalGradient"/> of
+    /// the full evaluation on the same engine.
+    /// </summary>
+    /// <param name="engine">Who computes.</param>
+    /// <param name="batch">The responses.</param>
+    /// <param name="gradient">[rollouts, response], written.</param>
+    /// <param name="options">The choices; null for the published ones.</param>
+    /// <param name="denominators">The counts of the whole batch when this is a part of it; null to count here.</param>
+    /// <param name="workers">Threads, or null for the caller's.</param>
+    /// <returns>The loss in the options' aggregation, the divergence included.</returns>
+    public static float ValueAndGradient(
+        ExecutionEngine engine,
+        RolloutBatchSingle batch,
+        Memory<float> gradient,
+        PolicyObjectiveOptions? options = null,
+        LossDenominators? denominators = null,
+        WorkerPool? workers = null)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        PolicyObjectiveOptions chosen = options ?? PolicyObjectiveOptions.Default;
+        chosen.Require();
+        if (gradient.Length != batch.Arrays.Current.Length)
+        {
+            throw new ArgumentException(
+                $"The gradient has {gradient.Length} elements, the batch {batch.Arrays.Current.Length}.");
+        }
+
+        if (!StreamedObjective.Supports(chosen))
+        {
+            ObjectiveResult result = Evaluate(engine, batch, chosen, denominators, workers);
+            Array.ConvertAll(result.TotalGradient(), value => (float)value).CopyTo(gradient);
+            return (float)result.TotalLoss();
+        }
+
+        return engine == ExecutionEngine.Scalar
+            ? Stream<Float32Arithmetic<ScalarChoice>>(batch.Arrays, gradient, chosen, denominators, workers)
+            : Stream<Float32Arithmetic<Vector512Choice>>(batch.Arrays, gradient, chosen, denominators, workers);
+    }
+
+    private static float Stream<TArithmetic>(
+        RolloutArrays<float> batch,
+        Memory<float> gradient,
+        PolicyObjectiveOptions options,
+        LossDenominators? denominators,
+        WorkerPool? workers)
+        where TArithmetic : struct, IRowArithmetic<float>
+    {
+        RequireReference(batch, options);
+        (LossDenominators counts, double[] rowCounts) =
+            ObjectiveResult.Denominate(options, batch.RowCounts, denominators);
+        float[] policyTerms = new float[batch.Rollouts], divergenceTerms = new float[batch.Rollouts];
+        int length = batch.ResponseLength;
+        void Rows(int first, int end, int worker)
+        {
+            StreamedObjective stream = new(batch, options);
+            for (int row = first; row < end; row++)
+            {
+                float coefficient = (float)LossAggregation.Coefficient(options.Aggregation, rowCounts[row], counts);
+                (float policy, float divergence) = stream.Row<TArithmetic>(
+                    row, coefficient, gradient.Span.Slice(row * length, length));
+                policyTerms[row] = coefficient * policy;
+                divergenceTerms[row] = coefficient * divergence;
+            }
+        }
+
+        Run(batch.Rollouts, Rows, workers);
+        Array.Sort(policyTerms);
+        float loss = TArithmetic.Sum(policyTerms);
+        if (options.KullbackLeiblerCoefficient == 0)
+        {
+            return loss;
+        }
+
+        Array.Sort(divergenceTerms);
+        return loss + ((float)options.KullbackLeiblerCoefficient * TArithmetic.Sum(divergenceTerms));
+    }
+
     private static ObjectiveResult Evaluate<T, TArithmetic>(
         RolloutArrays<T> batch,
         PolicyObjectiveOptions options,
@@ -63,13 +142,9 @@ public static class PolicyObjective
         where TArithmetic : struct, IRowArithmetic<T>
     {
         options.Require();
-        bool withDivergence = options.KullbackLeiblerCoefficient != 0;
-        if (withDivergence && batch.Reference is null)
-        {
-            throw new ArgumentException("A KL coefficient other than 0 needs reference log-probabilities.");
-        }
-
-        ObjectiveArrays<T> arrays = new(batch.Rollouts, batch.ResponseLength, withDivergence);
+        RequireReference(batch, options);
+        ObjectiveArrays<T> arrays =
+            new(batch.Rollouts, batch.ResponseLength, options.KullbackLeiblerCoefficient != 0);
         void Rows(int first, int end, int worker)
         {
             for (int row = first; row < end; row++)
@@ -78,15 +153,28 @@ public static class PolicyObjective
             }
         }
 
+        Run(batch.Rollouts, Rows, workers);
+        return ObjectiveResult.From(batch, options, arrays, denominators, engine);
+    }
+
+    private static void Run(int rollouts, Action<int, int, int> rows, WorkerPool? workers)
+    {
         if (workers is null)
         {
-            Rows(0, batch.Rollouts, 0);
+            rows(0, rollouts, 0);
         }
         else
         {
-            workers.Run(batch.Rollouts, Rows);
+            workers.Run(rollouts, rows);
         }
+    }
 
-        return ObjectiveResult.From(batch, options, arrays, denominators, engine);
+    private static void RequireReference<T>(RolloutArrays<T> batch, PolicyObjectiveOptions options)
+        where T : struct, IBinaryFloatingPointIeee754<T>
+    {
+        if (options.KullbackLeiblerCoefficient != 0 && batch.Reference is null)
+        {
+            throw new ArgumentException("A KL coefficient other than 0 needs reference log-probabilities.");
+        }
     }
 }

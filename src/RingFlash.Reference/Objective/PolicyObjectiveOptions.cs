@@ -10,13 +10,13 @@ public enum PolicyForm
     ClippedSurrogate,
 
     /// <summary>
-    /// GSPO: one ratio per response, e^(mean over its response tokens of current − old), clipped as a whole; its gradient
-    /// reaches every response token of the row.
+    /// GSPO: one ratio per response, e^(mean over its response tokens of current − old), clipped as a whole; its
+    /// gradient reaches every response token of the row.
     /// </summary>
     SequenceSurrogate,
 
-    /// <summary>CISPO: −w·clip(r)·Â·current with the clipped ratio a constant; clipped on both sides for both signs, and
-    /// no token loses its gradient.</summary>
+    /// <summary>CISPO: −w·clip(r)·Â·current with the clipped ratio a constant; clipped on both sides for both signs,
+    /// and no token loses its gradient.</summary>
     ClippedWeight,
 
     /// <summary>
@@ -60,7 +60,8 @@ public enum ExclusionRule
     /// <summary>Its surrogate is computed and multiplied by zero: 0 · ∞ and 0 · NaN become NaN.</summary>
     Multiply,
 
-    /// <summary>Besides, the zero weight itself is the ratio times zero: an infinite k becomes NaN (OpenRLHF).</summary>
+    /// <summary>Besides, the zero weight itself is the ratio times zero: an infinite k becomes NaN
+    /// (OpenRLHF).</summary>
     MultiplyRatio,
 }
 
@@ -97,7 +98,8 @@ public sealed record PolicyObjectiveOptions
     /// <summary>The largest |current − old|; +∞ for none. verl and OpenRLHF use 20.</summary>
     public double PolicyLogRatioClamp { get; init; } = double.PositiveInfinity;
 
-    /// <summary>The aggregation that <see cref="ObjectiveResult.TotalLoss()"/> uses; the result holds all five.</summary>
+    /// <summary>The aggregation that <see cref="ObjectiveResult.TotalLoss()"/> uses; the result holds all
+    /// five.</summary>
     public LossAggregationKind Aggregation { get; init; } = LossAggregationKind.SequenceMeanTokenMean;
 
     /// <summary>γ; 0 means that reference log-probabilities are never read.</summary>
@@ -106,7 +108,8 @@ public sealed record PolicyObjectiveOptions
     /// <summary>The estimator that the total uses.</summary>
     public KullbackLeiblerKind KullbackLeibler { get; init; } = KullbackLeiblerKind.K3;
 
-    /// <summary>The KL term is multiplied by the token's engine weight, so dropped tokens lose it too (ms-swift).</summary>
+    /// <summary>The KL term is multiplied by the token's engine weight, so dropped tokens lose it too
+    /// (ms-swift).</summary>
     public bool KullbackLeiblerInsideWeight { get; init; }
 
     /// <summary>Which tokens averages count.</summary>

@@ -9,9 +9,10 @@ namespace RingFlash.Reference.Objective;
 /// response. Rows are padded to one length; the mask may have holes inside a response.
 /// </summary>
 /// <remarks>
-/// <para>Axes: log-probabilities and mask [rollouts, response], row-major, nats; advantages and groups [rollouts].</para>
-/// <para>The arrays are kept, not copied, and never written. Whatever stands outside the mask is never looked at, NaN and
-/// ±∞ included. Positive log-probabilities are allowed: only differences matter to most operators.</para>
+/// <para>Axes: log-probabilities and mask [rollouts, response], row-major, nats; advantages and groups
+/// [rollouts].</para>
+/// <para>The arrays are kept, not copied, and never written. Whatever stands outside the mask is never looked at, NaN
+/// and ±∞ included. Positive log-probabilities are allowed: only differences matter to most operators.</para>
 /// </remarks>
 public sealed class RolloutBatch
 {
@@ -23,7 +24,8 @@ public sealed class RolloutBatch
     /// <param name="inferenceLogProbabilities">log π_infer(y; θ_old), as the sampling engine reported them.</param>
     /// <param name="advantages">Â, one finite number per response.</param>
     /// <param name="responseMask">1 for a token that trains, 0 for any other.</param>
-    /// <param name="referenceLogProbabilities">Log-probabilities of the reference policy; read only with a KL term.</param>
+    /// <param name="referenceLogProbabilities">Log-probabilities of the reference policy; read only with a KL
+    /// term.</param>
     /// <param name="groups">The prompt that each response belongs to; carried for the caller.</param>
     public RolloutBatch(
         int rollouts,
@@ -47,7 +49,8 @@ public sealed class RolloutBatch
             referenceLogProbabilities);
         if (groups is not null && groups.Length != rollouts)
         {
-            throw new ArgumentException($"There are {groups.Length} group ids for {rollouts} rollouts.", nameof(groups));
+            throw new ArgumentException(
+                $"There are {groups.Length} group ids for {rollouts} rollouts.", nameof(groups));
         }
 
         Groups = groups;

@@ -1,4 +1,5 @@
-// Red here: a damaged or hostile case file crashes the tool, is read as something else, or is refused without saying where.
+// Red here: a damaged or hostile case file crashes the tool, is read as something else, or is refused without saying
+// where.
 using System;
 using System.Collections.Generic;
 using System.Linq;

@@ -1,5 +1,5 @@
-// Red here: the loss or a gradient depends on the engine, the threads, the order of the responses or on what stands in the
-// padding.
+// Red here: the loss or a gradient depends on the engine, the threads, the order of the responses or on what stands in
+// the padding.
 using System;
 using System.Linq;
 using RingFlash.Reference.Numerics;
@@ -27,6 +27,27 @@ public sealed class EngineBits
             ObjectiveResult scalar = PolicyObjective.Evaluate(ExecutionEngine.Scalar, batch, options);
             ObjectiveResult vectors = PolicyObjective.Evaluate(ExecutionEngine.Vector512, batch, options);
             IcePopCases.SameBits(scalar, vectors, $"{variant}, seed {seed}");
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Variants))]
+    public void TheStreamedValueAndGradientHaveTheBitsOfTheFullEvaluation(string variant)
+    {
+        PolicyObjectiveOptions options = ObjectiveVariants.All[variant];
+        using WorkerPool workers = new(3);
+        foreach (int length in new int[] { 1, 31, 1023, 1024, 1025, 3000 })
+        {
+            RolloutBatchSingle batch = RandomBatches.Make(5, length, length, edges: true).ToSingle();
+            foreach (ExecutionEngine engine in Enum.GetValues<ExecutionEngine>())
+            {
+                ObjectiveResult full = PolicyObjective.Evaluate(engine, batch, options);
+                float[] gradient = new float[5 * length];
+                float loss = PolicyObjective.ValueAndGradient(engine, batch, gradient, options, null, workers);
+                string what = $"{variant}, length {length}, {engine}";
+                IcePopCases.SameBits([full.TotalLoss()], [loss], what);
+                IcePopCases.SameBits(full.TotalGradient(), Array.ConvertAll(gradient, value => (double)value), what);
+            }
         }
     }
 

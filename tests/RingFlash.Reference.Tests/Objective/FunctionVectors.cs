@@ -109,8 +109,8 @@ public sealed class FunctionVectors
                     Array.ConvertAll(rewards, reward => (float)reward), groups, GroupAdvantageOptions.Slime, actual);
                 if (!equal)
                 {
-                    IcePopCases.Near(
-                        Numbers(slime), Array.ConvertAll(actual, value => (double)value), 1e-5, 1e-7, "slime in float32");
+                    double[] wide = Array.ConvertAll(actual, value => (double)value);
+                    IcePopCases.Near(Numbers(slime), wide, 1e-5, 1e-7, "slime in float32");
                 }
             }
         }

@@ -15,7 +15,11 @@ internal static class IcePopCases
     public static string Folder => Path.Combine(RepositoryRoot.Golden, "icepop");
 
     public static string[] Names { get; } =
-        [.. Directory.GetFiles(Folder, "case_*.json").Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal)];
+    [
+        .. Directory.GetFiles(Folder, "case_*.json")
+            .Select(path => Path.GetFileName(path))
+            .Order(StringComparer.Ordinal),
+    ];
 
     public static IEnumerable<IcePopCaseFile> All => Names.Select(Load);
 

@@ -10,7 +10,8 @@ namespace RingFlash.Reference.Tests.Objective;
 
 public sealed class PolicyForms
 {
-    /// <summary>Those whose loss has the stated gradient as its derivative; a constant that moves with θ has not.</summary>
+    /// <summary>Those whose loss has the stated gradient as its derivative; a constant that moves with θ has
+    /// not.</summary>
     public static TheoryData<string> Differentiable =>
         [.. ObjectiveVariants.All.Keys.Where(name => name is not ("cispo" or "reading C" or "single ratio"))];
 
@@ -117,11 +118,33 @@ public sealed class PolicyForms
             [TokenDecision.Kept, TokenDecision.Kept, TokenDecision.MaskedHigh, TokenDecision.MaskedLow], decisions);
     }
 
+    [Theory]
+    [InlineData(0.6, 1)]
+    [InlineData(0.7, 0)]
+    [InlineData(-0.6, 1)]
+    [InlineData(-0.7, 0)]
+    public void TheGeometricMeanIsOverTheResponsesOwnTokens(double mean, double expected)
+    {
+        // log 2 = 0.693. The hole and the token that is not finite count in no way.
+        double[] training = [mean - 1, 9, mean + 1, double.NaN, mean], weights = new double[5];
+        TokenDecision[] decisions = new TokenDecision[5];
+        new GeometricMaskCorrection(0.5, 2, TimesRatio: false)
+            .Weigh(training, new double[5], [1, 0, 1, 1, 1], 1, weights, decisions);
+        Assert.Equal([expected, 0, expected, 0, expected], weights);
+        Assert.Equal([TokenDecision.Padding, TokenDecision.NonFinite], [decisions[1], decisions[3]]);
+
+        // The product of the same tokens has three times the logarithm.
+        new MaskedSequenceCorrection(0.125, 8)
+            .Weigh(training, new double[5], [1, 0, 1, 1, 1], 1, weights, decisions);
+        Assert.Equal(expected == 0 ? 0 : Math.Exp(3 * mean), weights[0], 1e-14);
+    }
+
     [Fact]
     public void ALongResponseStaysInLogSpace()
     {
         // Π k overflows after 710 tokens of Δ = 1 and comes back; the geometric mean never leaves 1.
-        double[] training = [.. Enumerable.Range(0, 2000).Select(t => t < 1000 ? 1.0 : -1.0)], weights = new double[2000];
+        double[] training = [.. Enumerable.Range(0, 2000).Select(t => t < 1000 ? 1.0 : -1.0)];
+        double[] weights = new double[2000];
         byte[] mask = [.. Enumerable.Repeat((byte)1, 2000)];
         TokenDecision[] decisions = new TokenDecision[2000];
         new MaskedSequenceCorrection(0.5, 2).Weigh(training, new double[2000], mask, 1, weights, decisions);

@@ -1,4 +1,5 @@
-// Inputs for the tests of the objective. Red nowhere by itself: if these batches were tame, wrong objectives would pass.
+// Inputs for the tests of the objective. Red nowhere by itself: if these batches were tame, wrong objectives would
+// pass.
 using System;
 using System.Collections.Generic;
 using RingFlash.Reference.Objective;

@@ -157,8 +157,12 @@ public sealed class Rules
         ObjectiveResult result = PolicyObjective.Evaluate(batch);
         Assert.Equal(-0.5, result.Loss(Published));
         Assert.Equal(-1, result.Loss(LossAggregationKind.SequenceMeanTokenMeanNonEmpty));
-        foreach (RolloutBatch empty in new RolloutBatch[]
-            { new(2, 1, [1, 1], [1, 1], [1, 1], [1, 1], [0, 0]), new(2, 0, [], [], [], [1, 1], []), new(0, 5, [], [], [], [], []) })
+        RolloutBatch[] withoutTokens =
+        [
+            new(2, 1, [1, 1], [1, 1], [1, 1], [1, 1], [0, 0]), new(2, 0, [], [], [], [1, 1], []),
+            new(0, 5, [], [], [], [], []),
+        ];
+        foreach (RolloutBatch empty in withoutTokens)
         {
             result = PolicyObjective.Evaluate(empty);
             Assert.Equal(0, result.Metrics.ClipFraction);
@@ -288,8 +292,11 @@ public sealed class Rules
         Assert.Equal(-0.5, PolicyObjective.Evaluate(batch).Loss(Published));
         PolicyObjectiveOptions padding = PolicyObjectiveOptions.Default with { Padding = ExclusionRule.Multiply };
         Assert.Equal(double.NaN, PolicyObjective.Evaluate(batch, padding).Loss(Published));
-        PolicyObjectiveOptions dropped =
-            PolicyObjectiveOptions.Default with { DroppedTokens = ExclusionRule.Multiply, EpsilonHigh = double.PositiveInfinity };
+        PolicyObjectiveOptions dropped = PolicyObjectiveOptions.Default with
+        {
+            DroppedTokens = ExclusionRule.Multiply,
+            EpsilonHigh = double.PositiveInfinity,
+        };
         Assert.Equal(double.NaN, PolicyObjective.Evaluate(batch, dropped).Loss(Published));
     }
 

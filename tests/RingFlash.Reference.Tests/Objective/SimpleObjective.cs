@@ -1,5 +1,5 @@
-// A second, slow and plain writing of the objective that the mutation table bends. Red nowhere by itself: bent in nothing,
-// it must agree with all golden cases, and MutationTable says so.
+// A second, slow and plain writing of the objective that the mutation table bends. Red nowhere by itself: bent in
+// nothing, it must agree with all golden cases, and MutationTable says so.
 using System;
 using System.Collections.Generic;
 using System.Linq;

@@ -5,8 +5,8 @@ using RingFlash.Reference.Operators;
 namespace RingFlash.Reference.Objective;
 
 /// <summary>
-/// KPop: a token is kept while both divergences between the two engines' views of it, as a coin that shows this token or
-/// not, are small. Whether its authors multiply by k is not established.
+/// KPop: a token is kept while both divergences between the two engines' views of it, as a coin that shows this token
+/// or not, are small. Whether its authors multiply by k is not established.
 /// </summary>
 /// <param name="Threshold">φ ≥ 0; values seen are 0.1 to 2.</param>
 /// <param name="TimesRatio">Kept tokens get their k (AReaL); else 1 (the report's indicator).</param>
@@ -47,7 +47,8 @@ public sealed record KPopCorrection(double Threshold, bool TimesRatio, double Pr
                 T forward = (p * logOdds) + (notP * logComplement);
                 T backward = -((q * logOdds) + (notQ * logComplement));
 
-                // Rounding may leave a tiny divergence of different coins at or below 0; a threshold of 0 keeps equals only.
+                // Rounding may leave a tiny divergence of different coins at or below 0; a threshold of 0 keeps equals
+                // only.
                 bool near = forward <= threshold && backward <= threshold && (Threshold > 0 || p == q);
                 row.Decisions[t] = near ? TokenDecision.Kept : ProbabilityGap.Side(row.LogRatios[t]);
                 row.Weights[t] = TimesRatio ? row.Ratios[t] : T.One;

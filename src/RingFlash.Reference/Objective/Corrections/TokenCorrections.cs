@@ -122,7 +122,8 @@ public sealed record MaskedTokenCorrection(double Cap) : EngineCorrection
 /// <summary>The band as a filter without the factor: often called IcePop, and not IcePop.</summary>
 /// <param name="Alpha">The lower end, ≥ 0.</param>
 /// <param name="Beta">The upper end.</param>
-/// <param name="InverseDirection">The band is applied to inference over training, 1/k, as verl's rejection does.</param>
+/// <param name="InverseDirection">The band is applied to inference over training, 1/k, as verl's rejection
+/// does.</param>
 public sealed record BinaryMaskCorrection(double Alpha, double Beta, bool InverseDirection = false) : EngineCorrection
 {
     /// <inheritdoc/>

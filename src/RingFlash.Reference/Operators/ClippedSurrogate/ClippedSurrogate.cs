@@ -5,19 +5,19 @@ namespace RingFlash.Reference.Operators;
 
 /// <summary>The pessimistic clipped surrogate of one response, times a constant weight per token, as a loss.</summary>
 /// <remarks>
-/// <para>Maths: y[t] = −w[t] · min(r[t]·Â, clip(r[t], 1 − ε_lo, 1 + ε_hi)·Â); with a dual clip c and Â &lt; 0 the minimum
-/// is further limited from below by c·Â. clipped[t] ⇔ (Â > 0 and r > 1 + ε_hi) or (Â &lt; 0 and (r &lt; 1 − ε_lo or
-/// r > c)). The inequalities are strict: at equality the token is not clipped and its gradient flows.</para>
+/// <para>Maths: y[t] = −w[t] · min(r[t]·Â, clip(r[t], 1 − ε_lo, 1 + ε_hi)·Â); with a dual clip c and Â &lt; 0 the
+/// minimum is further limited from below by c·Â. clipped[t] ⇔ (Â > 0 and r > 1 + ε_hi) or (Â &lt; 0 and (r &lt; 1 −
+/// ε_lo or r > c)). The inequalities are strict: at equality the token is not clipped and its gradient flows.</para>
 /// <para>Axes: r, w, decisions, y, clipped [tokens] of one response; Â one number.</para>
 /// <para>Types: float32; the bounds are computed in float64 and rounded once. Rounding points: none besides float32
 /// arithmetic: (r · Â) · (−w).</para>
-/// <para>Bound: two products round: |y − Exact| ≤ 2·u·|Exact| for a given r and w outside subnormals, 3·u where clipped,
-/// for the rounded bound.</para>
-/// <para>Special: only kept tokens are computed, all others give +0 by selection. Â = 0 gives +0 even where r is ∞. A NaN
-/// in r or w of a kept token gives NaN. r = ∞ with Â &lt; 0 gives +∞, which is the true value; with Â > 0 the clip makes
-/// it finite.</para>
-/// <para>Source: Schulman et al., arXiv 1707.06347, equation 7; asymmetric bounds and dual clip as in verl, slime, NeMo-RL;
-/// Ring-1T report, arXiv 2510.18855 v2, equation 1.</para>
+/// <para>Bound: two products round: |y − Exact| ≤ 2·u·|Exact| for a given r and w outside subnormals, 3·u where
+/// clipped, for the rounded bound.</para>
+/// <para>Special: only kept tokens are computed, all others give +0 by selection. Â = 0 gives +0 even where r is ∞. A
+/// NaN in r or w of a kept token gives NaN. r = ∞ with Â &lt; 0 gives +∞, which is the true value; with Â > 0 the clip
+/// makes it finite.</para>
+/// <para>Source: Schulman et al., arXiv 1707.06347, equation 7; asymmetric bounds and dual clip as in verl, slime,
+/// NeMo-RL; Ring-1T report, arXiv 2510.18855 v2, equation 1.</para>
 /// </remarks>
 public static partial class ClippedSurrogate
 {

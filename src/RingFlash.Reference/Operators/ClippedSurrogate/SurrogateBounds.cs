@@ -4,9 +4,12 @@ using System.Globalization;
 namespace RingFlash.Reference.Operators;
 
 /// <summary>The clip of the policy ratio.</summary>
-/// <param name="EpsilonLow">ε_lo ≥ 0: the ratio is limited from below by 1 − ε_lo where the advantage is negative.</param>
-/// <param name="EpsilonHigh">ε_hi ≥ 0: and from above by 1 + ε_hi where it is positive; +∞ on both means no clip.</param>
-/// <param name="DualClip">c > 1: with a negative advantage the surrogate is at least c·Â; +∞, the default, is none.</param>
+/// <param name="EpsilonLow">ε_lo ≥ 0: the ratio is limited from below by 1 − ε_lo where the advantage is
+/// negative.</param>
+/// <param name="EpsilonHigh">ε_hi ≥ 0: and from above by 1 + ε_hi where it is positive; +∞ on both means no
+/// clip.</param>
+/// <param name="DualClip">c > 1: with a negative advantage the surrogate is at least c·Â; +∞, the default, is
+/// none.</param>
 public readonly record struct SurrogateBounds(
     double EpsilonLow, double EpsilonHigh, double DualClip = double.PositiveInfinity)
 {

@@ -4,7 +4,8 @@ namespace RingFlash.Reference.Operators;
 
 public static partial class GroupAdvantage
 {
-    /// <summary>In float64; sums are plain and ascending, so that the unprotected conventions show their residue.</summary>
+    /// <summary>In float64; sums are plain and ascending, so that the unprotected conventions show their
+    /// residue.</summary>
     /// <param name="rewards">[rollouts], float64, read.</param>
     /// <param name="groups">[rollouts], read.</param>
     /// <param name="options">The convention.</param>

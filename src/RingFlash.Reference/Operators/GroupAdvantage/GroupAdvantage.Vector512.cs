@@ -7,7 +7,8 @@ public static partial class GroupAdvantage
 {
     /// <summary>
     /// Lanes: the two sums of a group, <see cref="Summation.SumVectorised"/> and
-    /// <see cref="Summation.SumOfSquaresVectorised"/>; groups are too small for more to pay. The rest is the scalar code.
+    /// <see cref="Summation.SumOfSquaresVectorised"/>; groups are too small for more to pay. The rest is the scalar
+    /// code.
     /// </summary>
     /// <param name="rewards">[rollouts], float32, read.</param>
     /// <param name="groups">[rollouts], read.</param>

@@ -6,18 +6,19 @@ namespace RingFlash.Reference.Operators;
 
 /// <summary>Group-relative advantages: how much better a response did than the others for the same prompt.</summary>
 /// <remarks>
-/// <para>Maths: Â_i = (R_i − mean_g) / (deviation_g + ε) over the responses of group g; the deviation is the population's,
-/// the sample's or absent (<see cref="GroupAdvantageOptions"/>).</para>
-/// <para>Axes: rewards, groups, advantages [rollouts]. Members of a group need not be neighbours; a group is taken in the
-/// order in which its members appear, and groups do not influence each other.</para>
-/// <para>Types: float32; sums over a group in the vector order. Rounding points: none besides float32 arithmetic.</para>
+/// <para>Maths: Â_i = (R_i − mean_g) / (deviation_g + ε) over the responses of group g; the deviation is the
+/// population's, the sample's or absent (<see cref="GroupAdvantageOptions"/>).</para>
+/// <para>Axes: rewards, groups, advantages [rollouts]. Members of a group need not be neighbours; a group is taken in
+/// the order in which its members appear, and groups do not influence each other.</para>
+/// <para>Types: float32; sums over a group in the vector order. Rounding points: none besides float32
+/// arithmetic.</para>
 /// <para>Bound: the mean errs by (⌈G/32⌉ + 6)·u·mean|R|, which is absolute in the deviations R − mean and can be large
 /// relative to a small deviation; after it (⌈G/32⌉/2 + 9)·u relative for squares, root and quotient.</para>
-/// <para>Special: max = min is tested first and gives exactly 0, because the mean of equal numbers need not be that number:
-/// (0.1 + 0.1 + 0.1)/3 − 0.1 is not 0, and without ε the quotient would be ±1 or NaN. A group of one gives 0. NaN in a
-/// reward makes its group NaN. Rewards are constants: no derivative.</para>
-/// <para>Source: DeepSeekMath (arXiv 2402.03300) for the group baseline; Dr. GRPO (arXiv 2503.20783) without the division;
-/// constants as in slime, verl and TRL.</para>
+/// <para>Special: max = min is tested first and gives exactly 0, because the mean of equal numbers need not be that
+/// number: (0.1 + 0.1 + 0.1)/3 − 0.1 is not 0, and without ε the quotient would be ±1 or NaN. A group of one gives 0.
+/// NaN in a reward makes its group NaN. Rewards are constants: no derivative.</para>
+/// <para>Source: DeepSeekMath (arXiv 2402.03300) for the group baseline; Dr. GRPO (arXiv 2503.20783) without the
+/// division; constants as in slime, verl and TRL.</para>
 /// </remarks>
 public static partial class GroupAdvantage
 {

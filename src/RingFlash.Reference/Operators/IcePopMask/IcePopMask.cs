@@ -7,17 +7,18 @@ namespace RingFlash.Reference.Operators;
 /// <remarks>
 /// <para>Maths: Δ[t] = training[t] − inference[t]; w[t] = e^Δ if log α ≤ Δ ≤ log β, else 0. The band is closed on both
 /// sides, the factor inside is the ratio itself, and the direction is training over inference.</para>
-/// <para>Axes: all [tokens]; nats. Both log-probabilities belong to the weights that made the rollout, so w is a constant
-/// of the update and this operator has no derivative.</para>
-/// <para>Decision: in log space, because e^Δ rounds: e^(log 5) is below 5 in float64, and e^(log 0.2) would fall out of a
-/// closed band in float32. log 0 = −∞, log ∞ = +∞. The bounds' logarithms are computed once in float64 and rounded.</para>
+/// <para>Axes: all [tokens]; nats. Both log-probabilities belong to the weights that made the rollout, so w is a
+/// constant of the update and this operator has no derivative.</para>
+/// <para>Decision: in log space, because e^Δ rounds: e^(log 5) is below 5 in float64, and e^(log 0.2) would fall out of
+/// a closed band in float32. log 0 = −∞, log ∞ = +∞. The bounds' logarithms are computed once in float64 and
+/// rounded.</para>
 /// <para>Types: float32; the exponential is <see cref="Exponential"/>. Rounding points: none besides float32
 /// arithmetic.</para>
 /// <para>Bound: for a kept token |w − Exact| ≤ (|Δ| + 2)·u·Exact, to first order: the subtraction rounds once and the
 /// exponential is within 1 ulp. The decisions agree unless Δ is within u·(|Δ| + |log bound|) of an end.</para>
-/// <para>Special: a Δ that is not finite (−∞ or NaN on either side, or an overflow of the difference) and a kept Δ whose
-/// exponential overflows drop the token with a decision of their own. Tokens outside the response mask are excluded by
-/// selection: whatever they hold leaves no trace. A dropped token has w = +0.</para>
+/// <para>Special: a Δ that is not finite (−∞ or NaN on either side, or an overflow of the difference) and a kept Δ
+/// whose exponential overflows drop the token with a decision of their own. Tokens outside the response mask are
+/// excluded by selection: whatever they hold leaves no trace. A dropped token has w = +0.</para>
 /// <para>Source: Ring-1T report, arXiv 2510.18855 v2, equation 1; the blog "Small Leak Can Sink a Great Ship".</para>
 /// </remarks>
 public static partial class IcePopMask

@@ -8,13 +8,14 @@ namespace RingFlash.Reference.Operators;
 /// <para>Maths: d = numerator[t] − denominator[t], limited to [−c, c] where a clamp c is given; y[t] = e^d.</para>
 /// <para>Axes: all [tokens]; nats. Two ratios matter in training: engine mismatch k = training / inference, both at the
 /// weights of the rollout, and policy movement r = current / rollout weights, both on the training engine.</para>
-/// <para>Types: float32; the exponential is <see cref="Exponential"/>. Rounding points: none besides float32 arithmetic.</para>
+/// <para>Types: float32; the exponential is <see cref="Exponential"/>. Rounding points: none besides float32
+/// arithmetic.</para>
 /// <para>Bound: the subtraction rounds once, u·|d| in the exponent, which is relative in e^d; the exponential is within
 /// 1 ulp, 2·u: |y − Exact| ≤ (|d| + 2)·u·Exact, to first order, where the result is normal.</para>
-/// <para>Special: e^d overflows to +∞ above 88.72 (709.78 in float64) and underflows to 0; ∞ − ∞ and NaN give NaN, as the
-/// clamp leaves NaN alone; the clamp makes ±∞ finite. c = +∞ means no clamp.</para>
-/// <para>Source: Schulman et al., Proximal Policy Optimization Algorithms (arXiv 1707.06347), section 3; the clamp of ±20
-/// is verl's and OpenRLHF's.</para>
+/// <para>Special: e^d overflows to +∞ above 88.72 (709.78 in float64) and underflows to 0; ∞ − ∞ and NaN give NaN, as
+/// the clamp leaves NaN alone; the clamp makes ±∞ finite. c = +∞ means no clamp.</para>
+/// <para>Source: Schulman et al., Proximal Policy Optimization Algorithms (arXiv 1707.06347), section 3; the clamp of
+/// ±20 is verl's and OpenRLHF's.</para>
 /// </remarks>
 public static partial class ImportanceRatio
 {

@@ -11,18 +11,19 @@ namespace RingFlash.Reference.Operators;
 /// <para>Types: float32. k3 and its derivative cancel near d = 0; for |d| ≤ 1 they are taken from the power series of
 /// e^x − 1 − x and e^x − 1, x = −d, in Horner form with fused multiply-adds, and only beyond from
 /// <see cref="Exponential"/>. Rounding points: none besides float32 arithmetic.</para>
-/// <para>Bound: given the rounded d, k1 is exact, k2 within 1·u, k3 and its derivative within 8·u relative: the series are
-/// cut below u/4 and each Horner step contributes less than half of the one outside it; beyond |d| = 1 the exponential's
-/// 2·u is at most 3.8 times as large relative to the result, and two subtractions round. The rounding of d itself, u·|d|,
-/// changes k3 by u·|d|·|1 − e^−d|.</para>
+/// <para>Bound: given the rounded d, k1 is exact, k2 within 1·u, k3 and its derivative within 8·u relative: the series
+/// are cut below u/4 and each Horner step contributes less than half of the one outside it; beyond |d| = 1 the
+/// exponential's 2·u is at most 3.8 times as large relative to the result, and two subtractions round. The rounding of
+/// d itself, u·|d|, changes k3 by u·|d|·|1 − e^−d|.</para>
 /// <para>Special: k3 and its derivative overflow for d &lt; −88.7 (−709.8 in float64), as they do in truth; NaN flows.
 /// k3 = 0 exactly when d = 0, and never below 0.</para>
-/// <para>Source: J. Schulman, "Approximating KL divergence" (2020); k3 in TRL, Megatron-LM, NeMo-RL, open-instruct, k1 in
-/// slime.</para>
+/// <para>Source: J. Schulman, "Approximating KL divergence" (2020); k3 in TRL, Megatron-LM, NeMo-RL, open-instruct, k1
+/// in slime.</para>
 /// </remarks>
 public static partial class KullbackLeiblerEstimator
 {
-    /// <summary>1/n! ratios: the Horner step of term n multiplies by x/n. Terms beyond 1/13! are below u/4 for |x| ≤ 1.</summary>
+    /// <summary>1/n! ratios: the Horner step of term n multiplies by x/n. Terms beyond 1/13! are below u/4 for |x| ≤
+    /// 1.</summary>
     private const int SingleTerms = 13;
 
     /// <summary>Estimates on the chosen engine.</summary>

@@ -5,17 +5,17 @@ namespace RingFlash.Reference.Operators;
 
 /// <summary>From per-token contributions to a loss, with denominators that masked tokens do not change.</summary>
 /// <remarks>
-/// <para>Maths: L = Σ_i c_i · Σ_t m[i,t]·y[i,t]. With n_i = Σ_t m[i,t] and the batch's B, B⁺, N, c_i is 1/(B·max(n_i, 1)),
-/// 1/(B⁺·n_i), 1/max(N, 1), 1/B or 1 (<see cref="LossAggregationKind"/>).</para>
+/// <para>Maths: L = Σ_i c_i · Σ_t m[i,t]·y[i,t]. With n_i = Σ_t m[i,t] and the batch's B, B⁺, N, c_i is 1/(B·max(n_i,
+/// 1)), 1/(B⁺·n_i), 1/max(N, 1), 1/B or 1 (<see cref="LossAggregationKind"/>).</para>
 /// <para>Axes: y, m [rollouts, response]; n [rollouts]. The mask is the original one: a token that a correction drops
 /// contributes 0 and still counts.</para>
-/// <para>Types: float32; a row is summed in the vector order over its positions, so padding (+0) changes no stripe; the row
-/// terms c_i·Σ are sorted and then summed in the vector order, so the order of the rows changes no bit. Coefficients are
-/// computed in float64 and rounded once.</para>
+/// <para>Types: float32; a row is summed in the vector order over its positions, so padding (+0) changes no stripe; the
+/// row terms c_i·Σ are sorted and then summed in the vector order, so the order of the rows changes no bit.
+/// Coefficients are computed in float64 and rounded once.</para>
 /// <para>Rounding points: none besides float32 arithmetic.</para>
 /// <para>Bound: |L − Exact| ≤ (⌈response/32⌉ + ⌈rollouts/32⌉ + 12)·u·Σ_i c_i Σ_t |y|, to first order.</para>
-/// <para>Special: padding is excluded by selection and may hold anything. An empty row adds 0; all rows empty, or no row at
-/// all, give 0. NaN and ∞ of valid tokens flow.</para>
+/// <para>Special: padding is excluded by selection and may hold anything. An empty row adds 0; all rows empty, or no
+/// row at all, give 0. NaN and ∞ of valid tokens flow.</para>
 /// <para>Source: Ring-1T report, arXiv 2510.18855 v2, equation 1 (mean of means); DAPO (arXiv 2503.14476) for the token
 /// mean; names as in verl.</para>
 /// </remarks>

@@ -3,8 +3,8 @@ using System;
 namespace RingFlash.Reference.Operators;
 
 /// <summary>The counts of a whole batch that the aggregations divide by, fixed before anything is summed.</summary>
-/// <remarks>A batch that is split into micro-batches passes the counts of the whole to each part; then the parts' losses
-/// and gradients add up to the whole's.</remarks>
+/// <remarks>A batch that is split into micro-batches passes the counts of the whole to each part; then the parts'
+/// losses and gradients add up to the whole's.</remarks>
 /// <param name="Rollouts">B, all rows.</param>
 /// <param name="NonEmptyRollouts">B⁺, rows with at least one response token.</param>
 /// <param name="Tokens">N, response tokens of the original mask.</param>

@@ -7,10 +7,10 @@ namespace RingFlash.Reference.Operators;
 public static partial class TokenLogProbability
 {
     /// <summary>
-    /// dL/dlogits = upstream[t] · (1[v = token] − p[t, v]) / T, row by row in the caller's buffer, which may be the logits
-    /// themselves: each row is scaled, exponentiated, summed and turned into its gradient in place, so nothing of the size
-    /// of the logits, not even a row, is allocated. A row whose upstream is 0 gets exact zeros and its logits are not
-    /// looked at.
+    /// dL/dlogits = upstream[t] · (1[v = token] − p[t, v]) / T, row by row in the caller's buffer, which may be the
+    /// logits themselves: each row is scaled, exponentiated, summed and turned into its gradient in place, so nothing
+    /// of the size of the logits, not even a row, is allocated. A row whose upstream is 0 gets exact zeros and its
+    /// logits are not looked at.
     /// </summary>
     /// <param name="engine">Who computes; all engines give the same bits.</param>
     /// <param name="logits">[tokens, vocabulary], float32, read.</param>

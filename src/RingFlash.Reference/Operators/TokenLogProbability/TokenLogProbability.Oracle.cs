@@ -35,7 +35,8 @@ public static partial class TokenLogProbability
     /// <param name="logits">[vocabulary], float64, read.</param>
     /// <param name="token">The token.</param>
     /// <param name="temperature">T, finite and above 0.</param>
-    /// <param name="upstream">The gradient with respect to the log-probability; 0 gives zeros whatever the logits.</param>
+    /// <param name="upstream">The gradient with respect to the log-probability; 0 gives zeros whatever the
+    /// logits.</param>
     /// <param name="gradient">[vocabulary], float64, written; may be the logits.</param>
     public static void ExactBackward(
         ReadOnlySpan<double> logits, long token, double temperature, double upstream, Span<double> gradient)

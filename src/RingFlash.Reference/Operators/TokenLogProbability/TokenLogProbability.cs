@@ -6,14 +6,15 @@ namespace RingFlash.Reference.Operators;
 
 /// <summary>The log-probability of one given token per row of logits.</summary>
 /// <remarks>
-/// <para>Maths: y[t] = (z[t, token[t]] − m) − L with z = logits / T and the m and L of <see cref="LogSoftmax"/> over z[t]; T
-/// is the sampling temperature, 1 where not given. Derivative: dy[t]/dlogits[t, v] = (1[v = token[t]] − p[t, v]) / T with
-/// p = softmax(z).</para>
+/// <para>Maths: y[t] = (z[t, token[t]] − m) − L with z = logits / T and the m and L of <see cref="LogSoftmax"/> over
+/// z[t]; T is the sampling temperature, 1 where not given. Derivative: dy[t]/dlogits[t, v] = (1[v = token[t]] − p[t,
+/// v]) / T with p = softmax(z).</para>
 /// <para>Axes: logits [tokens, vocabulary]; tokens, y [tokens]; nats.</para>
-/// <para>Types, order, special values: <see cref="LogSoftmax"/>. Rounding points: none besides float32 arithmetic.</para>
-/// <para>Bound: for T = 1 that of <see cref="LogSoftmax"/>, as y[t] is one of its entries, bit for bit; another T rounds
-/// every z once, which adds u·(|z[token]| + Σ_v p[v]·|z[v]|). Derivative: p is within (2·|z − m| + ⌈vocabulary/32⌉ + 9)·u
-/// relative, and 1 − p, the product and the quotient round once each.</para>
+/// <para>Types, order, special values: <see cref="LogSoftmax"/>. Rounding points: none besides float32
+/// arithmetic.</para>
+/// <para>Bound: for T = 1 that of <see cref="LogSoftmax"/>, as y[t] is one of its entries, bit for bit; another T
+/// rounds every z once, which adds u·(|z[token]| + Σ_v p[v]·|z[v]|). Derivative: p is within (2·|z − m| +
+/// ⌈vocabulary/32⌉ + 9)·u relative, and 1 − p, the product and the quotient round once each.</para>
 /// <para>Errors: a token outside the vocabulary throws <see cref="ArgumentOutOfRangeException"/>.</para>
 /// <para>Source: torch log_softmax and gather, as RL frameworks compute it from float32 logits.</para>
 /// </remarks>
