@@ -32,6 +32,9 @@ public sealed partial class IcePopCaseFile
     /// <summary>The case's name; the file's name where it has none.</summary>
     public string Name { get; private init; } = string.Empty;
 
+    /// <summary>The case's number, or null.</summary>
+    public int? Id { get; private init; }
+
     /// <summary>The inputs.</summary>
     public RolloutBatch Batch { get; private init; } = null!;
 
@@ -130,6 +133,7 @@ public sealed partial class IcePopCaseFile
         return new IcePopCaseFile(sourceName)
         {
             Name = json.Text(root, "$", "case") ?? System.IO.Path.GetFileNameWithoutExtension(sourceName),
+            Id = json.Has(root, "id") ? json.Integer(root.GetProperty("id"), "$.id", int.MaxValue) : null,
             Batch = batch,
             Options = ReadOptions(json, root, batch),
             Rewards = json.Has(inputs, "rewards") ? json.Vector(inputs, Place, "rewards", rollouts) : null,
@@ -158,13 +162,35 @@ public sealed partial class IcePopCaseFile
     {
         JsonElement config = json.Get(root, "$", "config", JsonValueKind.Object);
         const string Place = "$.config";
+        return CheckOptions(
+            json,
+            Place,
+            "$.inputs.logp_ref",
+            json.Number(config, Place, "alpha"),
+            json.Number(config, Place, "beta"),
+            json.Number(config, Place, "eps_low"),
+            json.Number(config, Place, "eps_high"),
+            json.Has(config, "kl_coef") ? json.Number(config, Place, "kl_coef") : 0,
+            batch);
+    }
+
+    private static PolicyObjectiveOptions CheckOptions(
+        CaseJson json,
+        string place,
+        string referencePlace,
+        double alpha,
+        double beta,
+        double epsilonLow,
+        double epsilonHigh,
+        double coefficient,
+        RolloutBatch batch)
+    {
         PolicyObjectiveOptions options = PolicyObjectiveOptions.Default with
         {
-            Correction = new IcePopCorrection(
-                json.Number(config, Place, "alpha"), json.Number(config, Place, "beta")),
-            EpsilonLow = json.Number(config, Place, "eps_low"),
-            EpsilonHigh = json.Number(config, Place, "eps_high"),
-            KullbackLeiblerCoefficient = json.Has(config, "kl_coef") ? json.Number(config, Place, "kl_coef") : 0,
+            Correction = new IcePopCorrection(alpha, beta),
+            EpsilonLow = epsilonLow,
+            EpsilonHigh = epsilonHigh,
+            KullbackLeiblerCoefficient = coefficient,
         };
         try
         {
@@ -172,12 +198,12 @@ public sealed partial class IcePopCaseFile
         }
         catch (ArgumentException exception)
         {
-            throw json.Refuse(Place, exception.Message);
+            throw json.Refuse(place, exception.Message);
         }
 
         return options.KullbackLeiblerCoefficient == 0 || !batch.ReferenceLogProbabilities.IsEmpty
             || batch.CurrentLogProbabilities.IsEmpty
             ? options
-            : throw json.Refuse("$.inputs.logp_ref", "required with a kl_coef other than 0");
+            : throw json.Refuse(referencePlace, "required with a kl_coef other than 0");
     }
 }
