@@ -14,12 +14,15 @@ internal static class Program
         {
             case ["objective", ..]:
                 return ObjectiveBenchmark.Run(args.Length > 1 ? args[1] : "python3");
+            case ["experts"]:
+                return ExpertsBenchmark.Run();
             case ["gemm", ..]:
                 return GemmBenchmark.Run(args[1..]);
             default:
                 Console.Error.WriteLine(
                     "usage: dotnet run -c Release --project tools/Benchmarks -- objective [PYTHON-WITH-TORCH]\n"
-                    + "                                                         gemm [bf16] [f32] [fp8]");
+                    + "                                                         gemm [bf16] [f32] [fp8]\n"
+                    + "                                                         experts");
                 return 2;
         }
     }
