@@ -16,15 +16,11 @@ internal static class OperatorProperties
         Of("P1", CaseKind.General, "M(k) is 0 or in the band for every k, NaN included", Range),
         Of("P2", CaseKind.General, "M(k) = k bitwise inside the band, e^Δ bitwise where Δ is given", Identity),
         Of("P3", CaseKind.General, "M(M(k)) = M(k)", Idempotent),
-        Of(
-            "P4", CaseKind.General, "in float32, on every engine, the ends are in and their neighbours out", SingleEnds),
-        Of(
-            "P8", CaseKind.General, "it is truncated importance sampling up to the smaller of the bounds", Truncation),
+        Of("P4", CaseKind.General, "in float32 too the ends are in and their neighbours out", SingleEnds),
+        Of("P8", CaseKind.General, "it is truncated importance sampling up to the smaller of the bounds", Truncation),
         Of("P10", CaseKind.General, "with equal engines it has the bits of GRPO", EqualEngines),
-        Of(
-            "P29", CaseKind.General, "parts under the counts of the whole have its gradient bitwise", GlobalDenominators),
-        Of(
-            "P36", CaseKind.General, "in float32 too the ratio decides as its logarithm away from the ends", SingleRatioSpace),
+        Of("P29", CaseKind.General, "parts under the counts of the whole have its gradient", GlobalDenominators),
+        Of("P36", CaseKind.General, "in float32 too the ratio decides as its logarithm", SingleRatioSpace),
         Of("P37", CaseKind.General, "float32 weights are within their bound of float64", Precision),
         Of("P38", CaseKind.Edges, "threads and engines change no bit", Threads),
         Of("P45", CaseKind.Smooth, "the KL term adds its own gradient, at masked tokens as well", Divergence),

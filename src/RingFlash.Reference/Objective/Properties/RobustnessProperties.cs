@@ -13,12 +13,10 @@ internal static class RobustnessProperties
         Loss("P30", CaseKind.General, "a batch out of band has loss and gradient 0 and does not fail", AllMasked),
         Loss("P31", CaseKind.General, "a batch of empty responses has loss and gradient 0 and does not fail", AllEmpty),
         Loss("P33", CaseKind.General, "finite inputs give finite results, however far the engines are apart", Finite),
-        Loss(
-            "P34", CaseKind.General, "a token with −∞ or NaN from an engine is dropped and nothing else changes", NonFinite),
+        Loss("P34", CaseKind.General, "a token with −∞ or NaN from an engine is dropped alone", NonFinite),
         Loss("P35", CaseKind.General, "a NaN of the policy at a kept token is not swallowed", PolicyNotANumber),
         Loss("P36", CaseKind.General, "away from the ends the ratio decides as its logarithm does", RatioSpace),
-        Loss(
-            "P40", CaseKind.General, "zero advantages give exactly zero, even where the policy ratio overflows", NoAdvantage),
+        Loss("P40", CaseKind.General, "zero advantages give exactly zero, even where r overflows", NoAdvantage),
         Loss("P47", CaseKind.Edges, "low, high and non-finite add up to what is dropped", CountsAddUp),
         Loss("P48", CaseKind.Edges, "mismatch statistics respect their inequalities", Statistics),
         Loss("P54", CaseKind.General, "it is not the binary mask, and equal to it where the engines agree", NotBinary),
