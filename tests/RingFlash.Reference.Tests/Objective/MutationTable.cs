@@ -9,7 +9,7 @@ namespace RingFlash.Reference.Tests.Objective;
 public sealed class MutationTable
 {
     /// <summary>Every mistake with the cases that must notice it.</summary>
-    private static readonly Dictionary<string, (Func<SimpleObjective> Make, int[] Killers)> Mistakes = new()
+    internal static readonly Dictionary<string, (Func<SimpleObjective> Make, int[] Killers)> Mistakes = new()
     {
         ["factor 1 instead of k"] = (() => new FactorOne(), [3, 5, 6, 8, 10, 12]),
         ["inverse weight"] = (() => new InverseWeight(), [3, 5, 6, 8, 10, 12]),

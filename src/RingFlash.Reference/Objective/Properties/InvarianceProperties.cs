@@ -1,0 +1,264 @@
+using System;
+using System.Collections.Generic;
+using RingFlash.Reference.Operators;
+using static RingFlash.Reference.Objective.Properties.PropertyProbe;
+
+namespace RingFlash.Reference.Objective.Properties;
+
+/// <summary>P9 to P14, P16, P38 and the loss's side of P45: what must not change a loss.</summary>
+internal static class InvarianceProperties
+{
+    public static IEnumerable<ObjectiveProperty> All =>
+    [
+        Loss(
+            "P9", CaseKind.Dyadic, "a constant added to all three log-probabilities of a token changes nothing", Shift),
+        Loss("P10", CaseKind.General, "with equal engines and 1 in the band it is clipped GRPO", EqualEngines),
+        Loss("P11", CaseKind.General, "the policy at a masked token may be anything, NaN included", MaskedIsSilent),
+        Loss("P12", CaseKind.General, "padding may hold anything and be of any width", Padding),
+        Loss("P13", CaseKind.General, "permuting responses permutes the gradient and keeps the loss", RowOrder),
+        Loss("P14", CaseKind.General, "permuting tokens inside responses keeps the loss", TokenOrder),
+        Loss("P16", CaseKind.General, "what is kept, and its weight, do not depend on the current policy", BandIsFixed),
+        Loss("P38", CaseKind.Edges, "inputs stay as they are and a second call gives the same", Purity),
+        Loss(
+            "P45", CaseKind.General, "without a KL term the reference log-probabilities are not read", NoReference),
+    ];
+
+    private static ObjectiveProperty Loss(string number, CaseKind cases, string statement, PropertyCheck check) =>
+        new(number, PropertySubject.Loss, statement, cases, check);
+
+    private static bool Shift(PropertyProbe probe, PropertyCase sample)
+    {
+        CaseRandom random = sample.Random;
+        PropertyCase shifted = sample.With(copy =>
+        {
+            for (int i = 0; i < copy.Tokens; i++)
+            {
+                double shift = random.Between(-16384, 16384) / 1024.0;
+                copy.Current[i] += shift;
+                copy.Old[i] += shift;
+                copy.Inference[i] += shift;
+            }
+        });
+        probe.RequireSame(probe.Of(sample), probe.Of(shifted), sample, "shifted tokens");
+        return true;
+    }
+
+    private static bool EqualEngines(PropertyProbe probe, PropertyCase sample)
+    {
+        PropertyCase equal = sample.With(copy => copy.Old.CopyTo(copy.Inference, 0));
+        LossOutcome outcome = probe.Of(equal);
+        probe.RequireSame(outcome, probe.Of(equal.WithBand(1, 1)), equal, "equal engines, band [1, 1]");
+        foreach (LossAggregationKind kind in outcome.Loss.Keys)
+        {
+            double[] coefficients = equal.Coefficients(kind);
+            double loss = 0;
+            for (int i = 0; i < equal.Tokens; i++)
+            {
+                if (equal.Valid(i))
+                {
+                    double ratio = equal.PolicyRatio(i), advantage = equal.Advantage(i);
+                    double limited = Math.Clamp(ratio, 1 - equal.EpsilonLow, 1 + equal.EpsilonHigh);
+                    double surrogate = Math.Min(ratio * advantage, limited * advantage);
+                    double coefficient = coefficients[i / equal.Length];
+                    double gradient = surrogate < ratio * advantage ? 0 : -coefficient * ratio * advantage;
+                    double found = outcome.Gradient[kind][i];
+                    loss -= coefficient * surrogate;
+                    bool atKink = Math.Abs(ratio - limited) < 1e-12 * ratio && ratio != 1;
+                    Require(
+                        atKink || probe.Close(gradient, found),
+                        $"equal engines: gradient {kind.Word()}[{i}] is {found}, GRPO's {gradient}");
+                }
+            }
+
+            probe.RequireClose(loss, outcome.Loss[kind], equal.Gauge(kind), $"equal engines: loss {kind.Word()}");
+        }
+
+        RequireSilent(probe.Of(equal.WithBand(1.5, 2)), "equal engines, band [1.5, 2]");
+        return true;
+    }
+
+    private static bool MaskedIsSilent(PropertyProbe probe, PropertyCase sample)
+    {
+        if (sample.Tokens == 0)
+        {
+            return false;
+        }
+
+        CaseRandom random = sample.Random;
+        int forced = random.Below(sample.Tokens);
+        PropertyCase masked = sample.With(copy => EdgeInjector.Out(copy, forced));
+        List<int> overwritten = [];
+        PropertyCase other = masked.With(copy =>
+        {
+            for (int i = 0; i < copy.Tokens; i++)
+            {
+                if (copy.Valid(i) && !copy.Kept(i) && !copy.NearEnd(i))
+                {
+                    copy.Current[i] = random.Pick(
+                        random.Normal(50), double.NaN, double.NegativeInfinity, double.PositiveInfinity);
+                    overwritten.Add(i);
+                }
+            }
+        });
+        LossOutcome outcome = probe.Of(other);
+        probe.RequireSame(probe.Of(masked), outcome, masked, "policy overwritten at masked tokens");
+        foreach ((LossAggregationKind kind, double[] values) in outcome.Gradient)
+        {
+            foreach (int i in overwritten)
+            {
+                Require(values[i] == 0, $"masked token {i} has gradient {kind.Word()} {values[i]}");
+            }
+        }
+
+        return overwritten.Count > 0;
+    }
+
+    private static bool Padding(PropertyProbe probe, PropertyCase sample)
+    {
+        CaseRandom random = sample.Random;
+        LossOutcome before = probe.Of(sample);
+        int[] columns = new int[sample.Length + random.Between(1, 5)];
+        Array.Fill(columns, -1);
+        PropertyCase.Upto(sample.Length).CopyTo(columns, 0);
+        PropertyCase wide = sample.Arrange(PropertyCase.Upto(sample.Rollouts), columns);
+        EdgeInjector.PoisonPadding(wide, random);
+        LossOutcome after = probe.Of(wide);
+        foreach ((LossAggregationKind kind, double value) in before.Loss)
+        {
+            double gauge = sample.Gauge(kind);
+            Require(
+                probe.Close(value, after.Loss[kind], gauge, Math.Max(probe.Relative / 100, 1e-14)),
+                $"more padding: loss {kind.Word()} is {after.Loss[kind]}, not {value}");
+            for (int i = 0; i < wide.Tokens; i++)
+            {
+                int column = i % wide.Length;
+                double actual = after.Gradient[kind][i];
+                Require(wide.Valid(i) || actual == 0, $"padding {i} has gradient {kind.Word()} {actual}");
+                double expected = wide.Valid(i) ? before.Gradient[kind][(i / wide.Length * sample.Length) + column] : 0;
+                probe.RequireSame(expected, actual, gauge, "more padding: gradient");
+            }
+        }
+
+        PropertyCase poisoned = sample.With(copy => EdgeInjector.PoisonPadding(copy, random));
+        probe.RequireSame(before, probe.Of(poisoned), sample, "poisoned padding");
+        return true;
+    }
+
+    private static bool RowOrder(PropertyProbe probe, PropertyCase sample)
+    {
+        int[] order = sample.Random.Order(sample.Rollouts);
+        RequirePermuted(
+            probe, sample, sample.Rows(order), i => (order[i / sample.Length] * sample.Length) + (i % sample.Length));
+        return sample.Rollouts > 1;
+    }
+
+    private static bool TokenOrder(PropertyProbe probe, PropertyCase sample)
+    {
+        int[] order = sample.Random.Order(sample.Length);
+        PropertyCase permuted = sample.Arrange(PropertyCase.Upto(sample.Rollouts), order);
+        RequirePermuted(probe, sample, permuted, i => i - (i % sample.Length) + order[i % sample.Length]);
+        return sample.Length > 1;
+    }
+
+    private static void RequirePermuted(
+        PropertyProbe probe, PropertyCase sample, PropertyCase permuted, Func<int, int> origin)
+    {
+        LossOutcome before = probe.Of(sample), after = probe.Of(permuted);
+        foreach ((LossAggregationKind kind, double value) in before.Loss)
+        {
+            double gauge = sample.Gauge(kind);
+            probe.RequireClose(value, after.Loss[kind], gauge, $"permuted: loss {kind.Word()}");
+            for (int i = 0; i < sample.Tokens; i++)
+            {
+                probe.RequireSame(
+                    before.Gradient[kind][origin(i)], after.Gradient[kind][i], gauge, "permuted: gradient");
+            }
+        }
+    }
+
+    private static bool BandIsFixed(PropertyProbe probe, PropertyCase sample)
+    {
+        if (sample.Tokens == 0)
+        {
+            return false;
+        }
+
+        CaseRandom random = sample.Random;
+        PropertyCase moved = sample.With(copy =>
+        {
+            for (int i = 0; i < copy.Tokens; i++)
+            {
+                copy.Current[i] = copy.Old[i] + random.Normal(1);
+            }
+        });
+        LossOutcome first = probe.Of(sample), second = probe.Of(moved);
+        for (int i = 0; i < sample.Tokens; i++)
+        {
+            Require(
+                first.Keep is null || second.Keep is null || first.Keep[i] == second.Keep[i],
+                $"token {i} is kept or not depending on the current policy");
+            Require(
+                first.Weight is null || second.Weight is null || probe.Same(first.Weight[i], second.Weight[i]),
+                $"token {i}: weight {first.Weight?[i]} becomes {second.Weight?[i]} with another current policy");
+        }
+
+        // A policy step that would cross an end of the band, were it measured from the current policy, changes nothing
+        // but r; inside an unlimited clip the gradient is −k·r.
+        double low = Math.Log(sample.Alpha), high = Math.Log(sample.Beta);
+        double from = double.IsFinite(high) ? high - 0.1 : double.IsFinite(low) ? low + 0.1 : 0.5;
+        from = from >= low && from <= high ? from : (low + high) / 2;
+        foreach (double step in new double[] { 0.2, -0.2, random.Normal(1) })
+        {
+            PropertyCase token = PropertyCase.Token(from, step, 1).WithBand(sample.Alpha, sample.Beta).WithoutClip();
+            (double loss, double gradient) = probe.Single(token);
+            double expected = -Math.Exp(token.LogRatio(0)) * Math.Exp(step);
+            Require(
+                probe.Close(expected, gradient) && probe.Close(expected, loss),
+                $"log ratio {from} in [{sample.Alpha}, {sample.Beta}], policy step {step}: loss {loss}, "
+                    + $"gradient {gradient}, not {expected}");
+        }
+
+        return true;
+    }
+
+    private static bool Purity(PropertyProbe probe, PropertyCase sample)
+    {
+        PropertyCase copy = sample.Copy();
+        LossOutcome first = probe.Of(copy), second = probe.Of(copy);
+        foreach ((LossAggregationKind kind, double value) in first.Loss)
+        {
+            Require(
+                value.Equals(second.Loss[kind]),
+                $"a second call gives loss {kind.Word()} {second.Loss[kind]}, not {value}");
+            Require(
+                first.Gradient[kind].AsSpan().SequenceEqual(second.Gradient[kind]),
+                $"a second call gives another gradient {kind.Word()}");
+        }
+
+        bool untouched = sample.Current.AsSpan().SequenceEqual(copy.Current)
+            && sample.Old.AsSpan().SequenceEqual(copy.Old)
+            && sample.Inference.AsSpan().SequenceEqual(copy.Inference)
+            && sample.Advantages.AsSpan().SequenceEqual(copy.Advantages)
+            && sample.Mask.AsSpan().SequenceEqual(copy.Mask);
+        Require(untouched, $"the loss writes to its inputs");
+        return true;
+    }
+
+    private static bool NoReference(PropertyProbe probe, PropertyCase sample)
+    {
+        double[] reference = new double[sample.Tokens];
+        Array.Fill(reference, double.NaN);
+        RolloutBatch batch = new(
+            sample.Rollouts,
+            sample.Length,
+            sample.Current,
+            sample.Old,
+            sample.Inference,
+            sample.Advantages,
+            sample.Mask,
+            reference);
+        LossOutcome outcome = probe.Of(batch, sample.Options);
+        probe.RequireSame(probe.Of(sample), outcome, sample, "reference log-probabilities of NaN");
+        return true;
+    }
+}
