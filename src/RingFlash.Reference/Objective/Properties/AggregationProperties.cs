@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Collections.Immutable;
 using RingFlash.Reference.Operators;
 using Aggregation = RingFlash.Reference.Operators.LossAggregationKind;
 using static RingFlash.Reference.Objective.Properties.PropertyProbe;
@@ -11,21 +12,30 @@ internal static class AggregationProperties
 {
     public static IEnumerable<ObjectiveProperty> All =>
     [
-        Loss("P25", "sums and means differ by their counts", Counts),
-        Loss("P26", "the mean over responses is the mean of the losses of single responses", Additive),
+        Loss("P25", "sums and means differ by their counts", Counts, "no token at all"),
+        Loss(
+            "P26", "the mean over responses is the mean of the losses of single responses", Additive, "empty row"),
         Loss("P27", "a batch repeated keeps its mean losses and halves its gradients", Duplicates),
-        Loss("P28", "a masked token stays in the denominators, a removed one does not", OriginalDenominators),
-        Loss("P29", "micro-batches under the counts of the whole add up to the whole", MicroBatches),
-        Loss("P32", "loss and gradient are bounded by the upper end of the band", Bounds),
+        Loss(
+            "P28",
+            "a masked token stays in the denominators, a removed one does not",
+            OriginalDenominators,
+            "only token",
+            "one of several"),
+        Loss("P29", "micro-batches under the counts of the whole add up to the whole", MicroBatches, "empty part"),
+        Loss(
+            "P32", "loss and gradient are bounded by the upper end of the band", Bounds, "positive", "negative"),
     ];
 
-    private static ObjectiveProperty Loss(string number, string statement, PropertyCheck check) =>
-        new(number, PropertySubject.Loss, statement, CaseKind.General, check);
+    private static ObjectiveProperty Loss(
+        string number, string statement, PropertyCheck check, params ImmutableArray<string> edges) =>
+        new(number, PropertySubject.Loss, statement, CaseKind.General, check, edges);
 
     private static bool Counts(PropertyProbe probe, PropertyCase sample)
     {
         LossOutcome outcome = probe.Of(sample);
         LossDenominators counts = LossDenominators.Count(sample.Counts());
+        probe.Edge("no token at all", counts.Tokens == 0);
         bool first = RequireRatio(
             probe, sample, outcome, Aggregation.TokenSum, Aggregation.TokenMean, Math.Max(counts.Tokens, 1));
         bool second = RequireRatio(
@@ -76,6 +86,9 @@ internal static class AggregationProperties
     {
         LossOutcome whole = probe.Of(sample);
         int[] counts = sample.Counts();
+        probe.Edge("empty row", Array.IndexOf(counts, 0) >= 0);
+        LossOutcome[] alone = Array.ConvertAll(
+            PropertyCase.Upto(sample.Rollouts), row => probe.Of(sample.Rows(row)));
         foreach ((Aggregation kind, double value) in whole.Loss)
         {
             double[] coefficients = sample.Coefficients(kind);
@@ -84,7 +97,7 @@ internal static class AggregationProperties
             {
                 PropertyCase single = sample.Rows(row);
                 double share = counts[row] == 0 ? 0 : coefficients[row] / single.Coefficients(kind)[0];
-                sum += share * (counts[row] == 0 ? 0 : probe.Of(single).Loss[kind]);
+                sum += share * alone[row].Loss[kind];
             }
 
             double gauge = sample.Gauge(kind);
@@ -123,7 +136,9 @@ internal static class AggregationProperties
         CaseRandom random = sample.Random;
         int count = random.Between(1, 7), dropped = random.Below(count);
         double[] old = new double[count];
-        PropertyCase row = PropertyCase.Row(old, [.. old], null, random.Pick(1, -1, random.Uniform(0.1, 2)));
+        probe.Edge(count == 1 ? "only token" : "one of several");
+        double advantage = probe.Number(random.Pick(1, -1, random.Uniform(0.1, 2)));
+        PropertyCase row = PropertyCase.Row(old, [.. old], null, advantage);
         (row.Alpha, row.Beta) = (Math.Min(sample.Alpha, 1), sample.Beta);
         LossOutcome masked = probe.Of(row.With(copy => EdgeInjector.Out(copy, dropped)));
         LossOutcome removed = probe.Of(row.With(copy => copy.Mask[dropped] = 0));
@@ -136,6 +151,13 @@ internal static class AggregationProperties
                 $"one of {count} tokens masked: loss {kind.Word()} {value}; removed: {removed.Loss[kind]}, "
                     + $"not {factor} times");
             Require(count > 1 || (value == 0 && removed.Loss[kind] == 0), $"the only token gone: loss {value}");
+            for (int i = 0; i < count; i++)
+            {
+                Require(
+                    probe.Close(masked.Gradient[kind][i] * factor, removed.Gradient[kind][i]),
+                    $"one of {count} tokens masked: gradient {kind.Word()}[{i}] {masked.Gradient[kind][i]}; removed: "
+                        + $"{removed.Gradient[kind][i]}, not {factor} times");
+            }
         }
 
         return true;
@@ -151,32 +173,37 @@ internal static class AggregationProperties
         }
 
         LossOutcome whole = probe.Of(sample);
+        PropertyCase[] micro = Array.ConvertAll(parts, part => sample.Rows([.. part]));
+        int[] filled = Array.ConvertAll(micro, part => Array.FindIndex(part.Counts(), count => count > 0));
+        LossOutcome?[] outcomes = new LossOutcome?[parts.Length];
+        for (int p = 0; p < parts.Length; p++)
+        {
+            // An all-empty part contributes nothing under any denominators; P31 says so.
+            outcomes[p] = filled[p] < 0 ? null : probe.Of(micro[p]);
+            probe.Edge("empty part", filled[p] < 0);
+        }
+
         foreach ((Aggregation kind, double value) in whole.Loss)
         {
             double sum = 0;
             double[] coefficients = sample.Coefficients(kind);
-            foreach (List<int> part in parts)
+            for (int p = 0; p < parts.Length; p++)
             {
-                PropertyCase micro = sample.Rows([.. part]);
-                int[] counts = micro.Counts();
-                int filled = Array.FindIndex(counts, count => count > 0);
-                if (filled < 0)
+                if (outcomes[p] is not { } outcome)
                 {
-                    continue; // contributes nothing under any denominators; P31 says so
+                    continue;
                 }
 
                 // A loss that only knows its own counts becomes the part of the whole by the ratio of coefficients.
-                double scale = coefficients[part[filled]] / micro.Coefficients(kind)[filled];
-                LossOutcome outcome = probe.Of(micro);
+                double scale = coefficients[parts[p][filled[p]]] / micro[p].Coefficients(kind)[filled[p]];
                 sum += scale * outcome.Loss[kind];
-                for (int i = 0; i < micro.Tokens; i++)
+                for (int i = 0; i < micro[p].Tokens; i++)
                 {
-                    int origin = (part[i / sample.Length] * sample.Length) + (i % sample.Length);
-                    double expected = whole.Gradient[kind][origin];
+                    int origin = (parts[p][i / sample.Length] * sample.Length) + (i % sample.Length);
+                    double expected = whole.Gradient[kind][origin], found = scale * outcome.Gradient[kind][i];
                     Require(
-                        probe.Close(expected, scale * outcome.Gradient[kind][i]),
-                        $"part gradient {kind.Word()}[{i}] times {scale} is {scale * outcome.Gradient[kind][i]}, the "
-                            + $"whole's {expected}");
+                        probe.Close(expected, found),
+                        $"part gradient {kind.Word()}[{i}] times {scale} is {found}, the whole's {expected}");
                 }
             }
 
@@ -207,6 +234,7 @@ internal static class AggregationProperties
                     ? Math.Min(sample.PolicyRatio(i), 1 + sample.EpsilonHigh)
                     : sample.PolicyRatio(i);
                 double bound = sample.Valid(i) ? scale * Math.Abs(advantage) * limit : 0;
+                probe.Edge(advantage > 0 ? "positive" : "negative", advantage != 0 && gradient[i] != 0);
                 lowest -= sample.Valid(i) ? scale * (1 + sample.EpsilonHigh) * Math.Max(advantage, 0) : 0;
                 Require(
                     Math.Abs(gradient[i]) <= bound * (1 + probe.Relative),

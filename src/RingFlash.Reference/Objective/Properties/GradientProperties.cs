@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Collections.Immutable;
 using RingFlash.Reference.Operators;
 using static RingFlash.Reference.Objective.Properties.PropertyProbe;
 
@@ -8,28 +9,71 @@ namespace RingFlash.Reference.Objective.Properties;
 /// <summary>P15 and P17 to P24: the gradient and its relation to the value.</summary>
 internal static class GradientProperties
 {
+    private const string Clipped = "clipped", Live = "live", Masked = "masked", NoAdvantage = "no advantage";
+
     public static IEnumerable<ObjectiveProperty> All =>
     [
-        Loss("P15", CaseKind.Smooth, "the gradient is the derivative", FiniteDifferences),
-        Loss("P17", CaseKind.General, "on-policy the gradient is −c·k·Â once, not twice", NoSecondFactor),
-        Loss("P18", CaseKind.General, "a live token's gradient is its contribution, any other's is 0", Link),
-        Loss("P19", CaseKind.General, "every branch of the clip is that of the table", Branches),
-        Loss("P20", CaseKind.General, "the clip never lowers the loss", Pessimism),
-        Loss("P21", CaseKind.General, "raising a good token's probability never raises the loss", Monotone),
-        Loss("P22", CaseKind.General, "scaling the advantages scales the loss", Homogeneous),
-        Loss("P23", CaseKind.General, "without the clip the loss is odd in the advantages, with it it is not", Odd),
-        Loss("P24", CaseKind.General, "an offset of the inference engine rescales a token or drops it", EngineOffset),
+        Loss(
+            "P15",
+            CaseKind.Smooth,
+            "the gradient is the derivative",
+            FiniteDifferences,
+            Clipped,
+            Live,
+            Masked,
+            NoAdvantage),
+        Loss("P17", CaseKind.General, "on-policy the gradient is −c·k·Â once, not twice", NoSecondFactor, Live),
+        Loss(
+            "P18",
+            CaseKind.General,
+            "a live token's gradient is its contribution, any other's is 0",
+            Link,
+            Live,
+            Clipped,
+            Masked,
+            NoAdvantage),
+        Loss(
+            "P19",
+            CaseKind.General,
+            "every branch of the clip is that of the table",
+            Branches,
+            "upper bound met exactly",
+            "lower bound met exactly"),
+        Loss("P20", CaseKind.General, "the clip never lowers the loss", Pessimism, Clipped, "no clip"),
+        Loss(
+            "P21", CaseKind.General, "raising a good token's probability never raises the loss", Monotone, Live, Masked),
+        Loss(
+            "P22", CaseKind.General, "scaling the advantages scales the loss", Homogeneous, "power of two", "any factor"),
+        Loss(
+            "P23",
+            CaseKind.General,
+            "without the clip the loss is odd in the advantages, with it it is not",
+            Odd,
+            "counterexample with the clip"),
+        Loss(
+            "P24",
+            CaseKind.General,
+            "an offset of the inference engine rescales a token or drops it",
+            EngineOffset,
+            "small offset",
+            "to an end of the band",
+            "out of the band"),
     ];
 
-    private static ObjectiveProperty Loss(string number, CaseKind cases, string statement, PropertyCheck check) =>
-        new(number, PropertySubject.Loss, statement, cases, check);
+    private static ObjectiveProperty Loss(
+        string number,
+        CaseKind cases,
+        string statement,
+        PropertyCheck check,
+        params ImmutableArray<string> edges) =>
+        new(number, PropertySubject.Loss, statement, cases, check, edges);
 
     private static bool FiniteDifferences(PropertyProbe probe, PropertyCase sample)
     {
         const double Step = 1e-6;
-        if (sample.Tokens == 0 || probe.Relative > 1e-9)
+        if (sample.Tokens == 0 || probe.SinglePrecision)
         {
-            return false;
+            return false; // a difference of 1e-6 is lost in float32
         }
 
         LossOutcome outcome = probe.Of(sample);
@@ -43,6 +87,7 @@ internal static class GradientProperties
                 continue;
             }
 
+            probe.Edge(State(sample, token));
             LossOutcome above = probe.Of(sample.With(copy => copy.Current[token] += Step));
             LossOutcome below = probe.Of(sample.With(copy => copy.Current[token] -= Step));
             foreach ((LossAggregationKind kind, double[] gradient) in outcome.Gradient)
@@ -71,6 +116,7 @@ internal static class GradientProperties
                 sum += gradient[i];
                 double weight = online.Kept(i) ? Math.Exp(online.LogRatio(i)) : 0;
                 double expected = -coefficients[i / online.Length] * weight * online.Advantage(i);
+                probe.Edge(Live, expected != 0);
                 Require(
                     online.NearEnd(i) || probe.Close(expected, gradient[i], 0, probe.Relative * 4),
                     $"on-policy gradient {kind.Word()}[{i}] is {gradient[i]}, −c·k·Â is {expected}");
@@ -85,69 +131,141 @@ internal static class GradientProperties
         return online.Tokens > 0;
     }
 
+    /// <summary>What a token is to the loss.</summary>
+    private static string State(PropertyCase sample, int token)
+    {
+        double ratio = sample.PolicyRatio(token), advantage = sample.Advantage(token);
+        bool clipped = (advantage > 0 && ratio > 1 + sample.EpsilonHigh)
+            || (advantage < 0 && ratio < 1 - sample.EpsilonLow);
+        return !sample.Kept(token) ? Masked : advantage == 0 ? NoAdvantage : clipped ? Clipped : Live;
+    }
+
     private static bool Link(PropertyProbe probe, PropertyCase sample)
     {
-        bool reached = false;
-        for (int i = 0; i < sample.Tokens; i++)
+        const int Most = 6;
+        int looked = 0;
+        foreach (int i in sample.Random.Order(sample.Tokens))
         {
-            if (!sample.Valid(i) || sample.NearEnd(i))
+            if (!sample.Valid(i) || sample.NearEnd(i) || looked == Most)
             {
                 continue;
             }
 
-            reached = true;
+            looked++;
             PropertyCase token = PropertyCase.Row(
                 [sample.Old[i]], [sample.Inference[i]], [sample.Current[i]], sample.Advantage(i));
             (token.Alpha, token.Beta) = (sample.Alpha, sample.Beta);
             (token.EpsilonLow, token.EpsilonHigh) = (sample.EpsilonLow, sample.EpsilonHigh);
             (double loss, double gradient) = probe.Single(token);
-            double ratio = token.PolicyRatio(0), advantage = token.Advantages[0];
-            double above = ratio - (1 + token.EpsilonHigh), below = 1 - token.EpsilonLow - ratio;
-            bool nearClip = Math.Abs(above) < 1e-9 || Math.Abs(below) < 1e-9;
-            bool clipped = (advantage > 0 && above > 0) || (advantage < 0 && below > 0);
-            bool live = token.Kept(0) && !clipped;
+            double ratio = token.PolicyRatio(0);
+            bool nearClip = Math.Abs(ratio - (1 + token.EpsilonHigh)) < 1e-9
+                || Math.Abs(1 - token.EpsilonLow - ratio) < 1e-9;
+            string state = State(token, 0);
+            probe.Edge(state);
+            bool holds = state == Live ? probe.Close(loss, gradient) : gradient == 0 && (loss == 0 || state == Clipped);
             Require(
-                (nearClip && gradient == 0) || probe.Close(live ? loss : 0, gradient),
-                $"alone, token {i} has loss {loss} and gradient {gradient}; it is {(live ? "live" : "not live")}");
+                holds || (nearClip && (gradient == 0 || probe.Close(loss, gradient))),
+                $"alone, token {i} has loss {loss} and gradient {gradient}; it is {state}");
         }
 
-        return reached;
+        return looked > 0;
     }
 
     private static bool Branches(PropertyProbe probe, PropertyCase sample)
     {
+        // exp(x) − 1 and 1 − exp(−x) are exact here, so that r meets its bounds to the bit; in float32 they are not,
+        // and there the bounds are left out.
         CaseRandom random = sample.Random;
-
-        // exp(x) − 1 and 1 − exp(−x) are exact here, so that r meets its bounds to the bit.
         double up = random.Between(100, 600) / 1024.0, down = -random.Between(100, 600) / 1024.0;
         double epsilonHigh = Math.Exp(up) - 1, epsilonLow = 1 - Math.Exp(down);
         (double low, double high) = random.Pick((0.5, 5.0), (0.2, 3.0), (0.5, 2.0));
         double inside = CaseRandom.Dyadic(random.Uniform(Math.Log(low) + 0.01, Math.Log(high) - 0.01));
-        double size = random.Pick(1, 0.5, 2, random.Uniform(0.1, 3));
-        double[] steps = [down, down - 0.25, down + 0.0625, 0, up, up + 0.25, up - 0.0625, 1.5, 0.875];
-        foreach (double step in steps)
+        double size = probe.Number(random.Pick(1, 0.5, 2, random.Uniform(0.1, 3)));
+        double[] bounds = probe.SinglePrecision ? [] : [down, up];
+        double[] steps = [.. bounds, down - 0.25, down + 0.0625, 0, up + 0.25, up - 0.0625, 1.5, 0.875];
+        probe.Edge("upper bound met exactly", Array.IndexOf(steps, up) >= 0);
+        probe.Edge("lower bound met exactly", Array.IndexOf(steps, down) >= 0);
+        double[] differences = [inside, CaseRandom.Dyadic(Math.Log(low) - 0.5), CaseRandom.Dyadic(Math.Log(high) + 0.5)];
+
+        // Every branch in one batch of three responses, then one of them alone.
+        PropertyCase batch = Table(steps, differences, [size, -size, 0], low, high);
+        (batch.EpsilonLow, batch.EpsilonHigh) = (epsilonLow, epsilonHigh);
+        LossOutcome outcome = probe.Of(batch);
+        int alone = random.Below(batch.Tokens);
+        PropertyCase token = PropertyCase.Token(
+            batch.LogRatio(alone), batch.Current[alone] - batch.Old[alone], batch.Advantage(alone));
+        (token.Alpha, token.Beta, token.EpsilonLow, token.EpsilonHigh) = (low, high, epsilonLow, epsilonHigh);
+        foreach ((LossAggregationKind kind, double[] gradient) in outcome.Gradient)
         {
-            foreach (double difference in new double[] { inside, Math.Log(low) - 0.5, Math.Log(high) + 0.5 })
+            double[] coefficients = batch.Coefficients(kind);
+            double sum = 0;
+            for (int i = 0; i < batch.Tokens; i++)
             {
-                foreach (double advantage in new double[] { size, -size, 0 })
-                {
-                    PropertyCase token = PropertyCase.Token(difference, step, advantage).WithBand(low, high);
-                    (token.EpsilonLow, token.EpsilonHigh) = (epsilonLow, epsilonHigh);
-                    bool kept = difference == inside && advantage != 0;
-                    bool clipped = (advantage > 0 && step > up) || (advantage < 0 && step < down);
-                    double ratio = clipped ? advantage > 0 ? 1 + epsilonHigh : 1 - epsilonLow : Math.Exp(step);
-                    double expected = kept ? -Math.Exp(difference) * ratio * advantage : 0;
-                    (double loss, double gradient) = probe.Single(token);
-                    Require(
-                        probe.Close(expected, loss) && probe.Close(clipped ? 0 : expected, gradient),
-                        $"log k {difference} log r {step} Â {advantage} band [{low}, {high}] clip "
-                            + $"{epsilonLow}/{epsilonHigh}: loss {loss} gradient {gradient}, not {expected} and "
-                            + $"{(clipped ? 0 : expected)}");
-                }
+                (double contribution, double slope) = Expected(batch, i, inside, up, down);
+                double coefficient = coefficients[i / batch.Length];
+                sum += coefficient * contribution;
+                Require(
+                    probe.Close(coefficient * slope, gradient[i]),
+                    $"log k {batch.LogRatio(i)} log r {batch.Current[i] - batch.Old[i]} Â {batch.Advantage(i)} band "
+                        + $"[{low}, {high}] clip {epsilonLow}/{epsilonHigh}: gradient {kind.Word()} {gradient[i]}, not "
+                        + $"{coefficient * slope}");
             }
+
+            Require(
+                probe.Close(sum, outcome.Loss[kind], batch.Gauge(kind)),
+                $"all branches together: loss {kind.Word()} {outcome.Loss[kind]}, not {sum}");
         }
 
+        (double loss, double single) = probe.Single(token);
+        (double value, double derivative) = Expected(token, 0, inside, up, down);
+        Require(
+            probe.Close(value, loss) && probe.Close(derivative, single),
+            $"log k {token.LogRatio(0)} log r {token.Current[0] - token.Old[0]} Â {token.Advantages[0]} band "
+                + $"[{low}, {high}] clip {epsilonLow}/{epsilonHigh}: loss {loss} gradient {single}, not {value} and "
+                + $"{derivative}");
         return true;
+    }
+
+    /// <summary>Every step with every difference, once for each advantage.</summary>
+    private static PropertyCase Table(
+        double[] steps, double[] differences, double[] advantages, double low, double high)
+    {
+        int length = steps.Length * differences.Length, tokens = advantages.Length * length;
+        PropertyCase batch = new()
+        {
+            Rollouts = advantages.Length,
+            Length = length,
+            Current = new double[tokens],
+            Old = new double[tokens],
+            Inference = new double[tokens],
+            Advantages = advantages,
+            Mask = PackedRows.Ones(tokens),
+            Alpha = low,
+            Beta = high,
+        };
+        for (int i = 0; i < tokens; i++)
+        {
+            batch.Current[i] = steps[i % length / differences.Length];
+            batch.Inference[i] = -differences[i % differences.Length];
+        }
+
+        return batch;
+    }
+
+    /// <summary>Contribution and derivative by the table, without exponentiating a bound.</summary>
+    private static (double Contribution, double Derivative) Expected(
+        PropertyCase batch, int i, double inside, double up, double down)
+    {
+        double advantage = batch.Advantage(i), step = batch.Current[i] - batch.Old[i];
+        if (batch.LogRatio(i) != inside || advantage == 0)
+        {
+            return (0, 0);
+        }
+
+        bool clipped = (advantage > 0 && step > up) || (advantage < 0 && step < down);
+        double ratio = clipped ? advantage > 0 ? 1 + batch.EpsilonHigh : 1 - batch.EpsilonLow : Math.Exp(step);
+        double contribution = -Math.Exp(inside) * ratio * advantage;
+        return (contribution, clipped ? 0 : contribution);
     }
 
     private static bool Pessimism(PropertyProbe probe, PropertyCase sample)
@@ -161,9 +279,12 @@ internal static class GradientProperties
                 $"loss {kind.Word()} is {value} with the clip and {free.Loss[kind]} without");
         }
 
-        double step = sample.Random.Normal(1), advantage = sample.Random.Pick(1, -1);
+        CaseRandom random = sample.Random;
+        double step = probe.Number(random.Normal(1)), advantage = random.Pick(1, -1);
         PropertyCase token = PropertyCase.Token(0, step, advantage);
         (double one, double unlimited) = (probe.Single(token).Loss, probe.Single(token.WithoutClip()).Loss);
+        probe.Edge("no clip");
+        probe.Edge(Clipped, State(token, 0) == Clipped);
         Require(
             one >= unlimited - (probe.Relative * Math.Abs(unlimited)),
             $"log r {step} Â {advantage}: loss {one} with the clip is below {unlimited}");
@@ -185,7 +306,9 @@ internal static class GradientProperties
         {
             int token = random.Below(sample.Tokens);
             double rise = Math.Abs(random.Normal(random.Pick(0.01, 1)));
-            PropertyCase raised = sample.With(copy => copy.Current[token] += rise);
+            PropertyCase raised = sample.With(copy => copy.Current[token] = probe.Number(copy.Current[token] + rise));
+            bool silent = sample.Valid(token) && !sample.Kept(token) && !sample.NearEnd(token);
+            probe.Edge(State(sample, token) == Live ? Live : Masked);
             LossOutcome after = probe.Of(raised);
             foreach ((LossAggregationKind kind, double value) in before.Loss)
             {
@@ -198,7 +321,7 @@ internal static class GradientProperties
                     _ => Math.Abs(change) <= slack,
                 };
                 Require(
-                    right,
+                    right && (!silent || probe.Same(value, after.Loss[kind], sample.Gauge(kind))),
                     $"raising token {token} by {rise} with advantage {sample.Advantage(token)} changes loss "
                         + $"{kind.Word()} by {change}");
             }
@@ -209,26 +332,35 @@ internal static class GradientProperties
 
     private static bool Homogeneous(PropertyProbe probe, PropertyCase sample)
     {
-        double power = Math.ScaleB(1, sample.Random.Between(-20, 20)), any = sample.Random.Uniform(0.1, 10);
+        // A power of two scales every intermediate number exactly, as long as none is subnormal before or after.
+        double power = Math.ScaleB(1, sample.Random.Between(-20, 20));
+        double any = probe.Number(sample.Random.Uniform(0.1, 10));
+        bool exact = !probe.SinglePrecision;
+        for (int i = 0; i < sample.Tokens; i++)
+        {
+            exact &= !sample.Kept(i) || sample.Advantage(i) == 0
+                || Math.Exp(sample.LogRatio(i)) * Math.Min(1, Math.Abs(sample.Advantage(i))) > 1e-280;
+        }
+
         LossOutcome before = probe.Of(sample);
         foreach (double factor in new double[] { power, any })
         {
             LossOutcome after = probe.Of(sample.With(copy => Scale(copy.Advantages, factor)));
+            bool bits = factor == power && exact;
+            probe.Edge(factor == power ? "power of two" : "any factor", factor != power || bits);
             foreach ((LossAggregationKind kind, double value) in before.Loss)
             {
-                double gauge = factor * sample.Gauge(kind);
-                double expected = factor * value;
-                bool bits = factor == power && Math.Abs(value) > 1e-290;
+                double gauge = factor * sample.Gauge(kind), expected = factor * value;
                 Require(
                     bits
                         ? probe.Same(expected, after.Loss[kind], gauge)
-                        : probe.Close(expected, after.Loss[kind], gauge + 1e-300),
+                        : probe.Close(expected, after.Loss[kind], gauge),
                     $"advantages times {factor}: loss {kind.Word()} is {after.Loss[kind]}, not {expected}");
                 for (int i = 0; i < sample.Tokens; i++)
                 {
                     double wanted = factor * before.Gradient[kind][i], found = after.Gradient[kind][i];
                     Require(
-                        probe.Close(wanted, found, 1e-290),
+                        bits ? probe.Same(wanted, found) : probe.Close(wanted, found),
                         $"advantages times {factor}: gradient {kind.Word()}[{i}] is {found}, not {wanted}");
                 }
             }
@@ -252,7 +384,8 @@ internal static class GradientProperties
             }
         }
 
-        double step = sample.Random.Uniform(0.3, 1);
+        double step = probe.Number(sample.Random.Uniform(0.3, 1));
+        probe.Edge("counterexample with the clip");
         double good = probe.Single(PropertyCase.Token(0, step, 1)).Loss;
         double bad = probe.Single(PropertyCase.Token(0, step, -1)).Loss;
         Require(
@@ -266,12 +399,29 @@ internal static class GradientProperties
         CaseRandom random = sample.Random;
         double alpha = Math.Max(sample.Alpha, 0.05), beta = Math.Min(sample.Beta, 20);
         double low = Math.Log(alpha), high = Math.Log(beta);
-        double from = random.Uniform(low, high), to = random.Uniform(low, high);
+        double from = Math.Clamp(probe.Number(random.Uniform(low, high)), low, high);
+        int choice = random.Below(4);
+        double to = choice switch
+        {
+            0 => Math.Clamp(from + random.Normal(1e-6), low, high),
+            1 when !probe.SinglePrecision => random.Pick(low, high),
+            _ => random.Uniform(low, high),
+        };
+        double inset = probe.SinglePrecision ? 2e-6 : 0;
+        if (probe.SinglePrecision && low < high)
+        {
+            (from, to) = (Math.Clamp(from, low + inset, high - inset), Math.Clamp(to, low + inset, high - inset));
+        }
+
+        (from, to) = low == high ? (low, low) : (probe.Number(from), probe.Number(to));
+        probe.Edge("small offset", choice == 0);
+        probe.Edge("to an end of the band", to == low || to == high || probe.SinglePrecision);
         (double first, _) = probe.Single(PropertyCase.Token(from, 0, 1).WithBand(alpha, beta));
         (double second, double gradient) = probe.Single(PropertyCase.Token(to, 0, 1).WithBand(alpha, beta));
         double expected = first * Math.Exp(to - from);
         double outside = random.Chance(0.5) ? high + random.Uniform(0.01, 2) : low - random.Uniform(0.01, 2);
         (double third, double none) = probe.Single(PropertyCase.Token(outside, 0, 1).WithBand(alpha, beta));
+        probe.Edge("out of the band");
         Require(
             first != 0 && probe.Close(expected, second, 0, probe.Relative * 4) && probe.Close(second, gradient),
             $"an engine offset of {from - to} from {from} in [{alpha}, {beta}]: {first} becomes {second}, "

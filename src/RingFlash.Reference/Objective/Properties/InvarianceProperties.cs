@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Collections.Immutable;
 using RingFlash.Reference.Operators;
 using static RingFlash.Reference.Objective.Properties.PropertyProbe;
 
@@ -11,29 +12,72 @@ internal static class InvarianceProperties
     public static IEnumerable<ObjectiveProperty> All =>
     [
         Loss(
-            "P9", CaseKind.Dyadic, "a constant added to all three log-probabilities of a token changes nothing", Shift),
-        Loss("P10", CaseKind.General, "with equal engines and 1 in the band it is clipped GRPO", EqualEngines),
-        Loss("P11", CaseKind.General, "the policy at a masked token may be anything, NaN included", MaskedIsSilent),
-        Loss("P12", CaseKind.General, "padding may hold anything and be of any width", Padding),
-        Loss("P13", CaseKind.General, "permuting responses permutes the gradient and keeps the loss", RowOrder),
-        Loss("P14", CaseKind.General, "permuting tokens inside responses keeps the loss", TokenOrder),
-        Loss("P16", CaseKind.General, "what is kept, and its weight, do not depend on the current policy", BandIsFixed),
+            "P9",
+            CaseKind.Dyadic,
+            "a constant added to all three log-probabilities of a token changes nothing",
+            Shift,
+            "large shift"),
+        Loss(
+            "P10",
+            CaseKind.General,
+            "with equal engines and 1 in the band it is clipped GRPO",
+            EqualEngines,
+            "clipped token",
+            "band without 1"),
+        Loss(
+            "P11",
+            CaseKind.General,
+            "the policy at a masked token may be anything, NaN included",
+            MaskedIsSilent,
+            "masked and clipped at once",
+            "NaN at a masked token"),
+        Loss(
+            "P12",
+            CaseKind.General,
+            "padding may hold anything and be of any width",
+            Padding,
+            "row of padding only",
+            "hole in a row"),
+        Loss(
+            "P13",
+            CaseKind.General,
+            "permuting responses permutes the gradient and keeps the loss",
+            RowOrder,
+            "duplicate rows",
+            "empty row"),
+        Loss("P14", CaseKind.General, "permuting tokens inside responses keeps the loss", TokenOrder, "hole in a row"),
+        Loss(
+            "P16",
+            CaseKind.General,
+            "what is kept, and its weight, do not depend on the current policy; the loss is continuous in it",
+            BandIsFixed,
+            "step over an end of the band",
+            "step over a bound of the clip"),
         Loss("P38", CaseKind.Edges, "inputs stay as they are and a second call gives the same", Purity),
         Loss(
             "P45", CaseKind.General, "without a KL term the reference log-probabilities are not read", NoReference),
     ];
 
-    private static ObjectiveProperty Loss(string number, CaseKind cases, string statement, PropertyCheck check) =>
-        new(number, PropertySubject.Loss, statement, cases, check);
+    private static ObjectiveProperty Loss(
+        string number,
+        CaseKind cases,
+        string statement,
+        PropertyCheck check,
+        params ImmutableArray<string> edges) =>
+        new(number, PropertySubject.Loss, statement, cases, check, edges);
 
     private static bool Shift(PropertyProbe probe, PropertyCase sample)
     {
+        // On the grid of 2^−20 all sums are exact, up to 2^31 and so for large shifts too; float32 has 24 bits for
+        // a grid of 2^−10.
         CaseRandom random = sample.Random;
+        double scale = !probe.SinglePrecision && random.Chance(0.3) ? 65536 : 1;
+        probe.Edge("large shift", scale > 1 || probe.SinglePrecision);
         PropertyCase shifted = sample.With(copy =>
         {
             for (int i = 0; i < copy.Tokens; i++)
             {
-                double shift = random.Between(-16384, 16384) / 1024.0;
+                double shift = random.Between(-16384, 16384) / 1024.0 * scale;
                 copy.Current[i] += shift;
                 copy.Old[i] += shift;
                 copy.Inference[i] += shift;
@@ -64,6 +108,7 @@ internal static class InvarianceProperties
                     double found = outcome.Gradient[kind][i];
                     loss -= coefficient * surrogate;
                     bool atKink = Math.Abs(ratio - limited) < 1e-12 * ratio && ratio != 1;
+                    probe.Edge("clipped token", surrogate < ratio * advantage);
                     Require(
                         atKink || probe.Close(gradient, found),
                         $"equal engines: gradient {kind.Word()}[{i}] is {found}, GRPO's {gradient}");
@@ -73,6 +118,7 @@ internal static class InvarianceProperties
             probe.RequireClose(loss, outcome.Loss[kind], equal.Gauge(kind), $"equal engines: loss {kind.Word()}");
         }
 
+        probe.Edge("band without 1");
         RequireSilent(probe.Of(equal.WithBand(1.5, 2)), "equal engines, band [1.5, 2]");
         return true;
     }
@@ -97,6 +143,10 @@ internal static class InvarianceProperties
                     copy.Current[i] = random.Pick(
                         random.Normal(50), double.NaN, double.NegativeInfinity, double.PositiveInfinity);
                     overwritten.Add(i);
+                    probe.Edge("NaN at a masked token", double.IsNaN(copy.Current[i]));
+                    probe.Edge(
+                        "masked and clipped at once",
+                        copy.Advantage(i) > 0 && copy.PolicyRatio(i) > 1 + copy.EpsilonHigh);
                 }
             }
         });
@@ -117,6 +167,8 @@ internal static class InvarianceProperties
     {
         CaseRandom random = sample.Random;
         LossOutcome before = probe.Of(sample);
+        probe.Edge("row of padding only", Array.IndexOf(sample.Counts(), 0) >= 0);
+        probe.Edge("hole in a row", sample.HasHole);
         int[] columns = new int[sample.Length + random.Between(1, 5)];
         Array.Fill(columns, -1);
         PropertyCase.Upto(sample.Length).CopyTo(columns, 0);
@@ -146,15 +198,22 @@ internal static class InvarianceProperties
 
     private static bool RowOrder(PropertyProbe probe, PropertyCase sample)
     {
-        int[] order = sample.Random.Order(sample.Rollouts);
+        CaseRandom random = sample.Random;
+        bool twice = random.Chance(0.3);
+        int[] rows = PropertyCase.Upto(sample.Rollouts);
+        PropertyCase batch = twice ? sample.Rows([.. rows, .. rows]) : sample;
+        int[] order = random.Order(batch.Rollouts);
+        probe.Edge("duplicate rows", twice);
+        probe.Edge("empty row", Array.IndexOf(batch.Counts(), 0) >= 0);
         RequirePermuted(
-            probe, sample, sample.Rows(order), i => (order[i / sample.Length] * sample.Length) + (i % sample.Length));
-        return sample.Rollouts > 1;
+            probe, batch, batch.Rows(order), i => (order[i / batch.Length] * batch.Length) + (i % batch.Length));
+        return batch.Rollouts > 1;
     }
 
     private static bool TokenOrder(PropertyProbe probe, PropertyCase sample)
     {
         int[] order = sample.Random.Order(sample.Length);
+        probe.Edge("hole in a row", sample.HasHole);
         PropertyCase permuted = sample.Arrange(PropertyCase.Upto(sample.Rollouts), order);
         RequirePermuted(probe, sample, permuted, i => i - (i % sample.Length) + order[i % sample.Length]);
         return sample.Length > 1;
@@ -188,7 +247,7 @@ internal static class InvarianceProperties
         {
             for (int i = 0; i < copy.Tokens; i++)
             {
-                copy.Current[i] = copy.Old[i] + random.Normal(1);
+                copy.Current[i] = probe.Number(copy.Old[i] + random.Normal(1));
             }
         });
         LossOutcome first = probe.Of(sample), second = probe.Of(moved);
@@ -207,9 +266,11 @@ internal static class InvarianceProperties
         double low = Math.Log(sample.Alpha), high = Math.Log(sample.Beta);
         double from = double.IsFinite(high) ? high - 0.1 : double.IsFinite(low) ? low + 0.1 : 0.5;
         from = from >= low && from <= high ? from : (low + high) / 2;
-        foreach (double step in new double[] { 0.2, -0.2, random.Normal(1) })
+        from = probe.Number(from);
+        foreach (double step in new double[] { 0.25, -0.25, probe.Number(random.Normal(1)) })
         {
             PropertyCase token = PropertyCase.Token(from, step, 1).WithBand(sample.Alpha, sample.Beta).WithoutClip();
+            probe.Edge("step over an end of the band", from + step < low || from + step > high);
             (double loss, double gradient) = probe.Single(token);
             double expected = -Math.Exp(token.LogRatio(0)) * Math.Exp(step);
             Require(
@@ -218,7 +279,26 @@ internal static class InvarianceProperties
                     + $"gradient {gradient}, not {expected}");
         }
 
+        RequireContinuous(probe, sample, random);
         return true;
+    }
+
+    /// <summary>A small step of the policy, over a bound of the clip too, changes the loss by no more than the slope
+    /// k·r·|Â| allows.</summary>
+    private static void RequireContinuous(PropertyProbe probe, PropertyCase sample, CaseRandom random)
+    {
+        double step = probe.SinglePrecision ? 1.0 / 1024 : 1.0 / (1 << 20), advantage = random.Pick(1, -1);
+        double kink = advantage > 0 ? Math.Log(1 + sample.EpsilonHigh) : Math.Log(1 - sample.EpsilonLow);
+        double from = probe.Number((double.IsFinite(kink) ? kink : 0) - (step / 2));
+        PropertyCase before = PropertyCase.Token(0, from, advantage).WithBand(sample.Alpha, sample.Beta);
+        (before.EpsilonLow, before.EpsilonHigh) = (sample.EpsilonLow, sample.EpsilonHigh);
+        PropertyCase after = before.With(copy => copy.Current[0] += step);
+        double change = Math.Abs(probe.Single(after).Loss - probe.Single(before).Loss);
+        probe.Edge("step over a bound of the clip");
+        double slope = 2 * Math.Exp(from);
+        Require(
+            change <= slope * (step + (8 * probe.Unit)),
+            $"a policy step of {step} at log r {from} with advantage {advantage} changes the loss by {change}");
     }
 
     private static bool Purity(PropertyProbe probe, PropertyCase sample)

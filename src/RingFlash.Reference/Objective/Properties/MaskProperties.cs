@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Collections.Immutable;
 using RingFlash.Reference.Operators;
 using static RingFlash.Reference.Objective.Properties.PropertyProbe;
 
@@ -8,24 +9,39 @@ namespace RingFlash.Reference.Objective.Properties;
 /// <summary>P1 to P8, as any loss shows them: weights are read off the gradient.</summary>
 internal static class MaskProperties
 {
+    private const string LowerEnd = "lower end", UpperEnd = "upper end", Inside = "inside", Outside = "outside";
+
+    private const string OnePoint = "band of one point", Open = "open band";
+
     public static IEnumerable<ObjectiveProperty> All =>
     [
-        Loss("P1", "a weight is 0 or lies in the band", Range),
-        Loss("P2", "inside the band the weight is the ratio train over infer itself", Identity),
-        Loss("P3", "calibrating a calibrated weight changes nothing", Idempotent),
-        Loss("P4", "both ends of the band belong to it, the next number outside does not", ClosedEnds),
-        Loss("P5", "a wider band keeps more and leaves the gradients of what was kept alone", Nesting),
-        Loss("P6", "the band 0 to infinity is plain importance sampling", Limit),
-        Loss("P7", "swapping the engines is inverting the band", Direction),
-        Loss("P8", "the weight is that of truncation inside the band, and 0 above it", Truncation),
+        Loss("P1", "a weight is 0 or lies in the band", Range, Inside, Outside),
+        Loss("P2", "inside the band the weight is the ratio train over infer itself", Identity, Inside, OnePoint),
+        Loss("P3", "calibrating a calibrated weight changes nothing", Idempotent, Inside, Open),
+        Loss(
+            "P4",
+            "both ends of the band belong to it, the next number outside does not",
+            ClosedEnds,
+            LowerEnd,
+            UpperEnd,
+            OnePoint),
+        Loss(
+            "P5", "a wider band keeps more and leaves the gradients of what was kept alone", Nesting, "equal bands"),
+        Loss("P6", "the band 0 to infinity is plain importance sampling", Limit, "infinite difference"),
+        Loss(
+            "P7", "swapping the engines is inverting the band", Direction, "band that is its inverse", "other band"),
+        Loss(
+            "P8", "the weight is that of truncation inside the band, and 0 above it", Truncation, Inside, "just above"),
     ];
 
-    private static ObjectiveProperty Loss(string number, string statement, PropertyCheck check) =>
-        new(number, PropertySubject.Loss, statement, CaseKind.General, check);
+    private static ObjectiveProperty Loss(
+        string number, string statement, PropertyCheck check, params ImmutableArray<string> edges) =>
+        new(number, PropertySubject.Loss, statement, CaseKind.General, check, edges);
 
-    /// <summary>Eight log-ratios around and far from the band.</summary>
-    internal static double[] LogRatios(PropertyCase sample, CaseRandom random)
+    /// <summary>Eight log-ratios around and far from the band; in float32 none that it may decide otherwise.</summary>
+    internal static double[] LogRatios(PropertyProbe probe, PropertyCase sample)
     {
+        CaseRandom random = sample.Random;
         double low = Math.Log(sample.Alpha), high = Math.Log(sample.Beta);
         double finiteLow = double.IsFinite(low) ? low : -3, finiteHigh = double.IsFinite(high) ? high : 3;
         double[] all = new double[8];
@@ -40,6 +56,12 @@ internal static class MaskProperties
             };
             all[i] = double.IsFinite(all[i]) ? all[i] : 0.25;
             all[i] = double.IsPositiveInfinity(high) ? Math.Min(all[i], 700) : all[i];
+            if (probe.SinglePrecision)
+            {
+                all[i] = (float)all[i];
+                bool outOfRange = all[i] >= low && all[i] <= high && Math.Abs(all[i]) > 80;
+                all[i] = outOfRange || SinglePrecisionCase.NearEnd(all[i], 0, sample.Alpha, sample.Beta) ? 0 : all[i];
+            }
         }
 
         return all;
@@ -47,12 +69,13 @@ internal static class MaskProperties
 
     private static bool Range(PropertyProbe probe, PropertyCase sample)
     {
-        double[] logRatios = LogRatios(sample, sample.Random);
+        double[] logRatios = LogRatios(probe, sample);
         double[] weights = probe.Weights(logRatios, sample.Alpha, sample.Beta);
         for (int i = 0; i < weights.Length; i++)
         {
             bool inside = weights[i] >= sample.Alpha * (1 - probe.Rounding)
                 && weights[i] <= sample.Beta * (1 + probe.Rounding);
+            probe.Edge(weights[i] == 0 ? Outside : Inside);
             Require(
                 weights[i] == 0 || inside,
                 $"log ratio {logRatios[i]} has weight {weights[i]}, band [{sample.Alpha}, {sample.Beta}]");
@@ -63,29 +86,49 @@ internal static class MaskProperties
 
     private static bool Identity(PropertyProbe probe, PropertyCase sample)
     {
-        double[] logRatios = LogRatios(sample, sample.Random);
+        double[] logRatios = LogRatios(probe, sample);
         double[] weights = probe.Weights(logRatios, sample.Alpha, sample.Beta);
         double low = Math.Log(sample.Alpha), high = Math.Log(sample.Beta);
         for (int i = 0; i < weights.Length; i++)
         {
             double expected = logRatios[i] >= low && logRatios[i] <= high ? Math.Exp(logRatios[i]) : 0;
             Require(
-                NearEnds(logRatios[i], low, high) || probe.Close(expected, weights[i], 0, probe.Rounding * 4),
+                NearEnds(logRatios[i], low, high)
+                    || probe.Close(expected, weights[i], 0, probe.ExponentialRounding(logRatios[i])),
                 $"log ratio {logRatios[i]} has weight {weights[i]}, not {expected}");
+            probe.Edge(Inside, expected != 0);
         }
 
+        RequirePointBand(probe, sample);
         return true;
+    }
+
+    /// <summary>A band of one point keeps equality only, even where e^Δ rounds to 1; −0 is equality.</summary>
+    private static void RequirePointBand(PropertyProbe probe, PropertyCase sample)
+    {
+        double tiny = Math.ScaleB(1, -sample.Random.Between(54, 70));
+        double[] point = probe.Weights([0, -tiny, tiny, 0], [0, 0, 0, double.NegativeZero], 1, 1);
+        probe.Edge(OnePoint);
+        Require(
+            point[0] == 1 && point[3] == 1,
+            $"equal engines have weight {point[0]} and {point[3]} in the band [1, 1]");
+        Require(
+            point[1] == 0 && point[2] == 0,
+            $"log ratio ±{tiny} has weight {point[1]} or {point[2]} in [1, 1]: decided from the rounded ratio");
     }
 
     private static bool Idempotent(PropertyProbe probe, PropertyCase sample)
     {
-        double[] once = probe.Weights(LogRatios(sample, sample.Random), sample.Alpha, sample.Beta);
+        double[] once = probe.Weights(LogRatios(probe, sample), sample.Alpha, sample.Beta);
         double[] logarithms = Array.ConvertAll(once, weight => weight > 0 ? Math.Log(weight) : -2000);
         double[] twice = probe.Weights(logarithms, sample.Alpha, sample.Beta);
+        double slack = probe.SinglePrecision ? 1e-5 : 1e-12;
         for (int i = 0; i < once.Length; i++)
         {
-            bool nearEnd = NearEnds(logarithms[i], Math.Log(sample.Alpha), Math.Log(sample.Beta));
+            bool nearEnd = NearEnds(logarithms[i], Math.Log(sample.Alpha), Math.Log(sample.Beta), slack);
             double relative = probe.Rounding * (4 + Math.Abs(logarithms[i]));
+            probe.Edge(Inside, once[i] != 0 && !nearEnd);
+            probe.Edge(Open, sample.Alpha == 0);
             Require(
                 nearEnd || probe.Close(once[i], twice[i], 0, relative),
                 $"weight {once[i]} becomes {twice[i]} the second time");
@@ -98,27 +141,28 @@ internal static class MaskProperties
     {
         double low = Math.Log(sample.Alpha), high = Math.Log(sample.Beta);
         bool hasLow = double.IsFinite(low), hasHigh = double.IsFinite(high);
-        double inside = hasHigh ? high : low;
-        double[] logRatios =
-        [
-            hasLow ? low : inside,
-            hasHigh ? high : inside,
-            hasLow ? Math.BitDecrement(low) : -1000,
-            hasHigh ? Math.BitIncrement(high) : double.PositiveInfinity,
-        ];
-        double[] weights = probe.Weights(logRatios, sample.Alpha, sample.Beta);
-        Require(!hasLow || weights[0] != 0, $"log ratio {low}, the lower end itself, is dropped");
-        Require(!hasHigh || weights[1] != 0, $"log ratio {high}, the upper end itself, is dropped");
-        Require(!hasLow || weights[2] == 0, $"log ratio {logRatios[2]}, just below the band, has weight {weights[2]}");
-        Require(weights[3] == 0, $"log ratio {logRatios[3]}, just above the band, has weight {weights[3]}");
+        if (hasLow && hasHigh)
+        {
+            // float32 may have an end on its other side; there the ends are approached, and 0 is exact in any type.
+            double reach = probe.SinglePrecision ? 8.0 / (1 << 24) * Math.Max(1, Math.Max(-low, high)) : 0;
+            double inside = low == high ? 0 : reach;
+            double[] logRatios =
+            [
+                low + inside,
+                high - inside,
+                probe.SinglePrecision ? low - reach : Math.BitDecrement(low),
+                probe.SinglePrecision ? high + reach : Math.BitIncrement(high),
+            ];
+            double[] weights = probe.Weights(logRatios, sample.Alpha, sample.Beta);
+            probe.Edge(LowerEnd);
+            probe.Edge(UpperEnd);
+            Require(weights[0] != 0, $"log ratio {logRatios[0]}, the lower end itself, is dropped");
+            Require(weights[1] != 0, $"log ratio {logRatios[1]}, the upper end itself, is dropped");
+            Require(weights[2] == 0, $"log ratio {logRatios[2]}, just below the band, has weight {weights[2]}");
+            Require(weights[3] == 0, $"log ratio {logRatios[3]}, just above the band, has weight {weights[3]}");
+        }
 
-        // A band of one point keeps equality only, even where e^Δ rounds to 1; −0 is equality.
-        double tiny = Math.ScaleB(1, -sample.Random.Between(54, 70));
-        double[] point = probe.Weights([0, -tiny, tiny, 0], [0, 0, 0, double.NegativeZero], 1, 1);
-        Require(
-            point[0] == 1 && point[3] == 1,
-            $"equal engines have weight {point[0]} and {point[3]} in the band [1, 1]");
-        Require(point[1] == 0 && point[2] == 0, $"log ratio {tiny} has weight {point[1]} or {point[2]} in [1, 1]");
+        RequirePointBand(probe, sample);
         return true;
     }
 
@@ -128,6 +172,7 @@ internal static class MaskProperties
         PropertyCase narrow = random.Chance(0.5) ? sample : sample.Online();
         double alpha = sample.Alpha * random.Pick(1, random.Unit());
         double beta = sample.Beta * random.Pick(1, 1 + random.Unit());
+        probe.Edge("equal bands", alpha == sample.Alpha && beta == sample.Beta);
         LossOutcome first = probe.Of(narrow), second = probe.Of(narrow.WithBand(alpha, beta));
         foreach ((LossAggregationKind kind, double[] values) in first.Gradient)
         {
@@ -145,23 +190,32 @@ internal static class MaskProperties
             Require(first.Keep[i] <= second.Keep[i], $"token {i} is kept in the narrow band and not in the wide one");
         }
 
+        Require(
+            first.Metrics is null || second.Metrics is null
+                || second.Metrics.ClipFraction <= first.Metrics.ClipFraction,
+            $"the wider band masks {second.Metrics?.ClipFraction} of the tokens, the narrow {first.Metrics?.ClipFraction}");
+
         return sample.Tokens > 0;
     }
 
     private static bool Limit(PropertyProbe probe, PropertyCase sample)
     {
         CaseRandom random = sample.Random;
+        double widest = probe.SinglePrecision ? 80 : 700, vanishing = probe.SinglePrecision ? -70 : -745.2;
         double[] logRatios =
-            [random.Normal(1), random.Uniform(-700, 700), -745.2, double.NegativeInfinity, double.PositiveInfinity];
+        [
+            probe.Number(random.Normal(1)), probe.Number(random.Uniform(-widest, widest)), vanishing,
+            double.NegativeInfinity, double.PositiveInfinity,
+        ];
         double[] weights = probe.Weights(logRatios, 0, double.PositiveInfinity);
         for (int i = 0; i < weights.Length; i++)
         {
             double expected = double.IsFinite(logRatios[i]) ? Math.Exp(logRatios[i]) : 0;
             double relative = probe.Rounding * (4 + Math.Abs(logRatios[i]));
-            bool same = double.IsFinite(logRatios[i])
-                ? Math.Abs(weights[i] - expected) <= (relative * expected) + 1e-320
-                : weights[i] == 0;
-            Require(same, $"log ratio {logRatios[i]} has weight {weights[i]}, not {expected}, without a band");
+            probe.Edge("infinite difference", double.IsInfinity(logRatios[i]));
+            Require(
+                double.IsFinite(logRatios[i]) ? probe.Close(expected, weights[i], 0, relative) : weights[i] == 0,
+                $"log ratio {logRatios[i]} has weight {weights[i]}, not {expected}, without a band");
         }
 
         return true;
@@ -169,7 +223,7 @@ internal static class MaskProperties
 
     private static bool Direction(PropertyProbe probe, PropertyCase sample)
     {
-        double[] logRatios = LogRatios(sample, sample.Random);
+        double[] logRatios = LogRatios(probe, sample);
         double low = Math.Log(sample.Alpha), high = Math.Log(sample.Beta);
         double[] forward = probe.Weights(logRatios, sample.Alpha, sample.Beta);
         double[] mirrored = probe.Weights(
@@ -184,11 +238,13 @@ internal static class MaskProperties
         }
 
         double reach = Math.Abs(high) - Math.Abs(low);
+        probe.Edge("band that is its inverse", 1 / sample.Beta == sample.Alpha);
         if (!double.IsFinite(low) || !double.IsFinite(high) || Math.Abs(reach) < 1e-6 || low > 0 || high < 0)
         {
             return true;
         }
 
+        probe.Edge("other band");
         double between = (Math.Abs(high) + Math.Abs(low)) / 2 * (reach > 0 ? 1 : -1);
         double[] pair = probe.Weights([between, -between], sample.Alpha, sample.Beta);
         Require(
@@ -199,20 +255,22 @@ internal static class MaskProperties
 
     private static bool Truncation(PropertyProbe probe, PropertyCase sample)
     {
-        double[] logRatios = LogRatios(sample, sample.Random);
+        double[] logRatios = LogRatios(probe, sample);
         double[] weights = probe.Weights(logRatios, sample.Alpha, sample.Beta);
         for (int i = 0; i < weights.Length; i++)
         {
             double truncated = Math.Min(Math.Exp(logRatios[i]), sample.Beta);
-            double slack = 1 + (probe.Rounding * (4 + Math.Abs(logRatios[i])));
+            double relative = probe.Rounding * (4 + Math.Abs(logRatios[i]));
+            probe.Edge(Inside, weights[i] != 0);
             Require(
-                weights[i] == 0 || (weights[i] <= truncated * slack && weights[i] >= truncated / slack),
+                weights[i] == 0 || probe.Close(truncated, weights[i], 0, relative),
                 $"log ratio {logRatios[i]}: weight {weights[i]} is neither 0 nor the truncated {truncated}");
         }
 
         if (double.IsFinite(sample.Beta))
         {
-            double above = Math.Log(sample.Beta) + 1e-6;
+            double above = Math.Log(sample.Beta) + (probe.SinglePrecision ? 1e-5 : 1e-6);
+            probe.Edge("just above");
             double weight = probe.Weights([above], sample.Alpha, sample.Beta)[0];
             Require(
                 weight == 0,
@@ -222,7 +280,7 @@ internal static class MaskProperties
         return true;
     }
 
-    private static bool NearEnds(double logRatio, double low, double high) =>
-        Math.Abs(logRatio - low) < 1e-12 * Math.Max(1, Math.Abs(low))
-        || Math.Abs(logRatio - high) < 1e-12 * Math.Max(1, Math.Abs(high));
+    private static bool NearEnds(double logRatio, double low, double high, double slack = 1e-12) =>
+        Math.Abs(logRatio - low) < slack * Math.Max(1, Math.Abs(low))
+        || Math.Abs(logRatio - high) < slack * Math.Max(1, Math.Abs(high));
 }

@@ -1,4 +1,6 @@
 using System;
+using System.Collections.Generic;
+using System.Collections.Immutable;
 using System.Globalization;
 
 namespace RingFlash.Reference.Objective.Properties;
@@ -30,13 +32,19 @@ public enum PropertyVerdict
 public sealed record ObjectiveProperty
 {
     internal ObjectiveProperty(
-        string number, PropertySubject subject, string statement, CaseKind cases, PropertyCheck check)
+        string number,
+        PropertySubject subject,
+        string statement,
+        CaseKind cases,
+        PropertyCheck check,
+        params ImmutableArray<string> edges)
     {
         Number = number;
         Subject = subject;
         Statement = statement;
         Cases = cases;
         Check = check;
+        Edges = edges;
     }
 
     /// <summary>P1 to P54.</summary>
@@ -47,6 +55,10 @@ public sealed record ObjectiveProperty
 
     /// <summary>The statement in one sentence.</summary>
     public string Statement { get; }
+
+    /// <summary>What must have occurred among its cases before it counts as tried: the edges of the
+    /// statement.</summary>
+    public ImmutableArray<string> Edges { get; }
 
     internal CaseKind Cases { get; }
 
@@ -60,28 +72,39 @@ public sealed record ObjectiveProperty
 
 /// <summary>What a property's check found on one case.</summary>
 /// <param name="Verdict">Whether it holds.</param>
-/// <param name="Counterexample">One line for a failure: what is wrong, the seed and the shrunk case; else
-/// empty.</param>
-public sealed record PropertyFinding(PropertyVerdict Verdict, string Counterexample)
-{
-    internal static PropertyFinding Pass { get; } = new(PropertyVerdict.Pass, string.Empty);
-
-    internal static PropertyFinding NotApplicable { get; } = new(PropertyVerdict.NotApplicable, string.Empty);
-}
+/// <param name="Edges">The edges that the case had.</param>
+/// <param name="Failure">One line about the shrunk case: what is wrong and with which numbers; null without a
+/// failure.</param>
+public sealed record PropertyFinding(PropertyVerdict Verdict, IReadOnlyCollection<string> Edges, string? Failure);
 
 /// <summary>What many cases said about a property.</summary>
 /// <param name="Property">The property.</param>
 /// <param name="Passed">Cases on which it held.</param>
 /// <param name="NotApplicable">Cases that did not reach it.</param>
-/// <param name="Counterexample">The first failure in one line, or null.</param>
+/// <param name="Edges">In how many cases each edge occurred.</param>
+/// <param name="FailingSeed">The seed of the first case that fails, or null.</param>
+/// <param name="Failure">One line about that case, shrunk, or null.</param>
 public sealed record PropertyReport(
-    ObjectiveProperty Property, int Passed, int NotApplicable, string? Counterexample)
+    ObjectiveProperty Property,
+    int Passed,
+    int NotApplicable,
+    IReadOnlyDictionary<string, int> Edges,
+    ulong? FailingSeed,
+    string? Failure)
 {
     /// <summary>Fail on a counterexample, not applicable where no case reached it, else pass.</summary>
     public PropertyVerdict Verdict =>
-        Counterexample is not null ? PropertyVerdict.Fail
+        Failure is not null ? PropertyVerdict.Fail
         : Passed > 0 ? PropertyVerdict.Pass
         : PropertyVerdict.NotApplicable;
+
+    /// <summary>The options of <c>ringflash icepop properties</c> that show the failing case again, or null.</summary>
+    public string? Replay => FailingSeed is { } seed
+        ? string.Create(CultureInfo.InvariantCulture, $"--only {Property.Number} --seed 0x{seed:x16} --count 1")
+        : null;
+
+    /// <summary>The failure in one line with its replay, or null.</summary>
+    public string? Counterexample => Failure is null ? null : $"{Property} — {Failure}; replay: {Replay}";
 }
 
 /// <summary>Checks a property on a case: true when it holds, false when the case does not reach it.</summary>

@@ -3,13 +3,14 @@ using System.Collections.Generic;
 using System.Collections.Immutable;
 using System.Globalization;
 using System.Linq;
+using RingFlash.Reference.Numerics;
 using RingFlash.Reference.Operators;
 
 namespace RingFlash.Reference.Objective.Properties;
 
 /// <summary>
-/// The numbered properties of the objective, runnable against anybody's loss. P39 and P53 speak about no loss and no
-/// operator but about distributions and a recursion; they are tests of the theory.
+/// The numbered properties of the objective, P1 to P54, runnable against anybody's loss. README.md of this folder lists
+/// them.
 /// </summary>
 public static class ObjectivePropertySuite
 {
@@ -26,7 +27,11 @@ public static class ObjectivePropertySuite
             .Concat(GradientProperties.All)
             .Concat(AggregationProperties.All)
             .Concat(RobustnessProperties.All)
+            .Concat(CountProperties.All)
             .Concat(OperatorProperties.All)
+            .Concat(EngineProperties.All)
+            .Concat(AdvantageProperties.All)
+            .Concat(RelativeProperties.All)
             .Concat(TheoryProperties.All)
             .OrderBy(property => int.Parse(property.Number.AsSpan(1), NumberStyles.None, CultureInfo.InvariantCulture))
             .ThenBy(property => property.Subject),
@@ -53,54 +58,76 @@ public static class ObjectivePropertySuite
     /// <summary>Checks one property on random cases.</summary>
     /// <param name="property">The property.</param>
     /// <param name="loss">The loss; not asked by properties about operators.</param>
-    /// <param name="seed">The same seed gives the same cases.</param>
+    /// <param name="seed">The seed of the first case, from which those of the others follow.</param>
     /// <param name="cases">How many; it stops at the first failure.</param>
     /// <param name="tolerance">How strictly numbers are compared; null for float64 and bitwise.</param>
-    /// <returns>The counts, and the first counterexample.</returns>
+    /// <param name="beforeCase">Told the seed of each case before it is checked; may throw to stop; or null.</param>
+    /// <returns>The counts, and the first failure.</returns>
     public static PropertyReport Run(
-        ObjectiveProperty property, LossUnderTest loss, ulong seed, int cases, LossTolerance? tolerance = null)
+        ObjectiveProperty property,
+        LossUnderTest loss,
+        ulong seed,
+        int cases,
+        LossTolerance? tolerance = null,
+        Action<ulong>? beforeCase = null)
     {
+        ArgumentNullException.ThrowIfNull(property);
         CaseRandom seeds = new(seed);
         int passed = 0, notApplicable = 0;
+        Dictionary<string, int> edges = property.Edges.ToDictionary(edge => edge, _ => 0);
         for (int i = 0; i < cases; i++)
         {
-            PropertyFinding finding = Check(property, loss, seeds.NextBits(), tolerance);
+            // The first case is the seed's own, so that the seed of any case, alone, shows that case again.
+            ulong caseSeed = i == 0 ? seed : seeds.NextBits();
+            beforeCase?.Invoke(caseSeed);
+            PropertyFinding finding = Check(property, loss, caseSeed, tolerance);
             passed += finding.Verdict == PropertyVerdict.Pass ? 1 : 0;
             notApplicable += finding.Verdict == PropertyVerdict.NotApplicable ? 1 : 0;
+            foreach (string edge in finding.Edges)
+            {
+                edges[edge]++;
+            }
+
             if (finding.Verdict == PropertyVerdict.Fail)
             {
-                return new PropertyReport(property, passed, notApplicable, finding.Counterexample);
+                return new PropertyReport(property, passed, notApplicable, edges, caseSeed, finding.Failure);
             }
         }
 
-        return new PropertyReport(property, passed, notApplicable, null);
+        return new PropertyReport(property, passed, notApplicable, edges, null, null);
     }
 
-    /// <summary>Checks one property on the case of one seed; the seed of a counterexample replays it.</summary>
+    /// <summary>Checks one property on the case of one seed.</summary>
     /// <param name="property">The property.</param>
     /// <param name="loss">The loss.</param>
     /// <param name="caseSeed">The case's seed.</param>
     /// <param name="tolerance">How strictly numbers are compared; null for float64 and bitwise.</param>
-    /// <returns>The verdict, and the shrunk counterexample.</returns>
+    /// <returns>The verdict, and the failure of the shrunk case.</returns>
     public static PropertyFinding Check(
         ObjectiveProperty property, LossUnderTest loss, ulong caseSeed, LossTolerance? tolerance = null)
     {
         ArgumentNullException.ThrowIfNull(property);
         PropertyProbe probe = new(loss, tolerance ?? LossTolerance.Strict);
-        PropertyCase sample = PropertyCaseGenerator.Make(property.Cases, caseSeed);
+        PropertyCase sample = PropertyCaseGenerator.Make(property.Cases, caseSeed, probe.SinglePrecision);
         string? failure = Failure(property, probe, sample, out bool reached);
+        string[] edges = [.. probe.Edges];
         if (failure is null)
         {
-            return reached ? PropertyFinding.Pass : PropertyFinding.NotApplicable;
+            return new PropertyFinding(
+                reached ? PropertyVerdict.Pass : PropertyVerdict.NotApplicable, edges, null);
         }
 
         PropertyCase shrunk = PropertyCaseShrinker.Shrink(
             sample, candidate => Failure(property, probe, candidate, out _) is not null);
         failure = Failure(property, probe, shrunk, out _) ?? failure;
-        return new PropertyFinding(PropertyVerdict.Fail, string.Create(
-            CultureInfo.InvariantCulture,
-            $"{property} — {failure}; case seed 0x{caseSeed:x16}, shrunk: {shrunk}"));
+        return new PropertyFinding(PropertyVerdict.Fail, edges, string.Create(
+            CultureInfo.InvariantCulture, $"{failure}; shrunk: {shrunk}"));
     }
+
+    /// <summary>Whether an exception says something about the loss. A program that breaks the protocol does not, nor
+    /// does a person who stops the run.</summary>
+    internal static bool IsOfTheLoss(Exception exception) =>
+        exception is not (InvalidInputException or EnvironmentException or OperationCanceledException);
 
     internal static LossOutcome OutcomeOf(ObjectiveResult result)
     {
@@ -135,7 +162,7 @@ public static class ObjectivePropertySuite
         {
             return failure.Message;
         }
-        catch (Exception exception)
+        catch (Exception exception) when (IsOfTheLoss(exception))
         {
             // Somebody's loss may throw anything; on these inputs none may.
             return $"{exception.GetType().Name}: {exception.Message.ReplaceLineEndings(" ")}";

@@ -142,6 +142,23 @@ internal sealed class PropertyCase
         return numbers;
     }
 
+    /// <summary>Whether a response has a masked token with a valid one after it.</summary>
+    public bool HasHole
+    {
+        get
+        {
+            for (int i = 1; i < Tokens; i++)
+            {
+                if (i % Length != 0 && Mask[i] != 0 && Mask[i - 1] == 0)
+                {
+                    return true;
+                }
+            }
+
+            return false;
+        }
+    }
+
     public bool Valid(int token) => Mask[token] != 0;
 
     public double LogRatio(int token) => Old[token] - Inference[token];

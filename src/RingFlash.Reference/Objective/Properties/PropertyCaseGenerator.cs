@@ -1,4 +1,5 @@
 using System;
+using RingFlash.Reference.Operators;
 
 namespace RingFlash.Reference.Objective.Properties;
 
@@ -24,7 +25,10 @@ internal static class PropertyCaseGenerator
     private static readonly double[] Extremes = [20, 88.75, 104, 709.75, 745.25, 1000];
 
     /// <summary>The case of a seed.</summary>
-    public static PropertyCase Make(CaseKind kind, ulong seed)
+    /// <param name="kind">What the property wants.</param>
+    /// <param name="seed">The same seed gives the same case.</param>
+    /// <param name="singlePrecision">Whether the loss computes in float32.</param>
+    public static PropertyCase Make(CaseKind kind, ulong seed, bool singlePrecision)
     {
         CaseRandom random = new(seed);
         int rollouts = random.Between(1, 8), length = random.Between(0, 12);
@@ -40,18 +44,24 @@ internal static class PropertyCaseGenerator
             Choices = random.NextBits(),
         };
         Configure(made, random, kind);
-        bool holes = random.Chance(0.3);
+        bool holes = random.Chance(0.3), realistic = random.Chance(0.15);
         int style = random.Below(5);
+        double[] grouped = GroupRelative(random, rollouts);
         for (int row = 0; row < rollouts; row++)
         {
-            made.Advantages[row] = Advantage(random, kind == CaseKind.Smooth ? style % 4 : style);
+            made.Advantages[row] = style == 3 ? grouped[row] : Advantage(random, style, kind);
             int used = length == 0 || random.Chance(0.15) ? 0 : random.Between(1, length);
             for (int t = 0; t < length; t++)
             {
                 int i = (row * length) + t;
                 made.Mask[i] = t < used && !(holes && random.Chance(0.2)) ? (byte)1 : (byte)0;
-                Token(made, random, kind, i);
+                Token(made, random, kind, realistic, i);
             }
+        }
+
+        if (singlePrecision)
+        {
+            SinglePrecisionCase.Fit(made, kind == CaseKind.Dyadic);
         }
 
         if (kind == CaseKind.Edges)
@@ -78,15 +88,32 @@ internal static class PropertyCaseGenerator
         (made.EpsilonLow, made.EpsilonHigh) = random.Pick((0.2, 0.2), (0.2, 0.28), (0.1, 0.4), (0.0, 0.0), (0.4, 0.3));
     }
 
-    private static double Advantage(CaseRandom random, int style) => style switch
+    private static double Advantage(CaseRandom random, int style, CaseKind kind) => style switch
     {
         0 => random.Chance(0.5) ? 1 : -1,
         1 => random.Between(-2, 2) / 2.0,
-        2 or 3 => random.Normal(1),
-        _ => random.Pick(0, 1e-12, -1e-12, 1e6, -1e6, 1, -1),
+        4 when kind != CaseKind.Smooth => random.Pick(0, 1e-12, -1e-12, 1e6, -1e6, 1, -1),
+        _ => random.Normal(1),
     };
 
-    private static void Token(PropertyCase made, CaseRandom random, CaseKind kind, int i)
+    /// <summary>From rewards of one group: right or wrong, few-valued, or any.</summary>
+    private static double[] GroupRelative(CaseRandom random, int rollouts)
+    {
+        double[] rewards = new double[rollouts], advantages = new double[rollouts];
+        int levels = random.Pick(2, 4, 1 << 20);
+        for (int row = 0; row < rollouts; row++)
+        {
+            rewards[row] = random.Below(levels) / (levels - 1.0);
+        }
+
+        GroupAdvantage.Exact(rewards, new long[rollouts], new GroupAdvantageOptions(), advantages);
+        return advantages;
+    }
+
+    /// <summary>S3 of the specification: small noise, and now and then a token far off.</summary>
+    private static double Realistic(CaseRandom random) => random.Normal(random.Chance(0.004) ? 1 : 0.03);
+
+    private static void Token(PropertyCase made, CaseRandom random, CaseKind kind, bool realistic, int i)
     {
         double share = random.Unit();
         double old = CaseRandom.Dyadic(
@@ -95,7 +122,7 @@ internal static class PropertyCaseGenerator
         double high = double.IsFinite(made.Beta) ? Math.Log(made.Beta) : 3;
         double move = PolicyMove(made, random, kind);
         share = random.Unit();
-        if (kind is CaseKind.General or CaseKind.Edges && share < 0.1)
+        if (kind is (CaseKind.General or CaseKind.Edges) && share < 0.1 && !realistic)
         {
             // One side is 0, so that Δ is the end of the band to the bit, or one unit beside it.
             double difference = random.Chance(0.5) ? low : high;
@@ -106,8 +133,9 @@ internal static class PropertyCaseGenerator
             return;
         }
 
-        bool extreme = kind != CaseKind.Smooth && share is >= 0.1 and < 0.15;
+        bool extreme = kind != CaseKind.Smooth && share is >= 0.1 and < 0.15 && !realistic;
         double gap = extreme ? random.Pick(Extremes) * random.Pick(1, -1)
+            : realistic ? Realistic(random)
             : share < 0.4 ? random.Uniform(low - 1, high + 1)
             : random.Normal(0.05);
         gap = extreme && double.IsPositiveInfinity(made.Beta) ? Math.Clamp(gap, -1000, 104) : CaseRandom.Dyadic(gap);
@@ -131,74 +159,4 @@ internal static class PropertyCaseGenerator
         bool atKink = Math.Abs(ratio - 1 - made.EpsilonHigh) < 1e-3 || Math.Abs(ratio - 1 + made.EpsilonLow) < 1e-3;
         return CaseRandom.Dyadic(kind == CaseKind.Smooth && atKink ? move + 0.01 : move);
     }
-}
-
-/// <summary>Puts what breaks implementations into a case.</summary>
-internal static class EdgeInjector
-{
-    private static readonly double[] Poisons = [double.NaN, double.NegativeInfinity, double.PositiveInfinity];
-
-    public static void Inject(PropertyCase made, CaseRandom random)
-    {
-        switch (random.Below(5))
-        {
-            case 0:
-                PoisonPadding(made, random);
-                break;
-            case 1:
-                PoisonToken(made, random, random.Below(Math.Max(made.Tokens, 1)));
-                break;
-            case 2:
-                Array.Clear(made.Mask, random.Below(made.Rollouts) * made.Length, made.Length);
-                break;
-            case 3:
-                Array.Clear(made.Mask);
-                PoisonPadding(made, random);
-                break;
-            default:
-                AllOut(made);
-                break;
-        }
-    }
-
-    public static void PoisonPadding(PropertyCase made, CaseRandom random)
-    {
-        for (int i = 0; i < made.Tokens; i++)
-        {
-            if (!made.Valid(i))
-            {
-                made.Current[i] = random.Pick(Poisons);
-                made.Old[i] = random.Pick(Poisons);
-                made.Inference[i] = random.Pick(Poisons);
-            }
-        }
-    }
-
-    /// <summary>−∞ or NaN from either engine, or from both, as inference engines report near entropy
-    /// collapse.</summary>
-    public static void PoisonToken(PropertyCase made, CaseRandom random, int token)
-    {
-        if (token < made.Tokens)
-        {
-            double poison = random.Pick(double.NegativeInfinity, double.NaN);
-            int side = random.Below(3);
-            made.Old[token] = side != 0 ? poison : made.Old[token];
-            made.Inference[token] = side != 1 ? poison : made.Inference[token];
-        }
-    }
-
-    /// <summary>Every token out of band; where nothing finite is out of it, not finite.</summary>
-    public static void AllOut(PropertyCase made)
-    {
-        for (int i = 0; i < made.Tokens; i++)
-        {
-            Out(made, i);
-        }
-    }
-
-    /// <summary>One token out of band by a wide margin.</summary>
-    public static void Out(PropertyCase made, int token) =>
-        made.Inference[token] = double.IsFinite(made.Beta)
-            ? made.Old[token] - Math.Log(made.Beta) - 9
-            : double.NegativeInfinity;
 }

@@ -12,12 +12,55 @@ internal sealed class PropertyProbe(LossUnderTest loss, LossTolerance tolerance)
     /// exact.</summary>
     private const int ReadingLength = 8;
 
+    private readonly HashSet<string> edges = [];
+
     public double Relative => tolerance.Relative;
 
-    /// <summary>The relative size of a few roundings of the loss: 4 units in float64.</summary>
-    public double Rounding => Math.Max(tolerance.Relative / 1000, 8.9e-16);
+    /// <summary>The smallest normal number of what the loss computes in.</summary>
+    public double Smallest => tolerance.Smallest;
+
+    /// <summary>Whether the loss computes in float32.</summary>
+    public bool SinglePrecision => tolerance.SinglePrecision;
+
+    /// <summary>The unit roundoff of what the loss computes in.</summary>
+    public double Unit => SinglePrecision ? 1.0 / (1 << 24) : 1.0 / (1L << 53);
+
+    /// <summary>The edges that the case had.</summary>
+    public IReadOnlyCollection<string> Edges => edges;
+
+    /// <summary>Notes that the case has an edge of the property.</summary>
+    public void Edge(string name, bool occurs = true)
+    {
+        if (occurs)
+        {
+            edges.Add(name);
+        }
+    }
+
+    /// <summary>A number as the loss sees it.</summary>
+    public double Number(double value) => SinglePrecision ? (float)value : value;
+
+    /// <summary>The relative size of a few roundings of the loss: eight units in float64, four in float32.</summary>
+    public double Rounding => SinglePrecision ? 4 * Unit : Math.Max(tolerance.Relative / 1000, 8 * Unit);
+
+    /// <summary>How far e^Δ may be off, relatively: in float32 the rounding of Δ itself counts.</summary>
+    public double ExponentialRounding(double logRatio) =>
+        Rounding * (4 + (SinglePrecision ? Math.Abs(logRatio) : 0));
 
     public LossOutcome Of(PropertyCase sample) => loss(sample.Batch, sample.Options);
+
+    /// <summary>The answer, or null where the loss throws: for inputs that it may refuse.</summary>
+    public LossOutcome? OfOrRefused(PropertyCase sample)
+    {
+        try
+        {
+            return Of(sample);
+        }
+        catch (Exception exception) when (ObjectivePropertySuite.IsOfTheLoss(exception))
+        {
+            return null;
+        }
+    }
 
     public LossOutcome Of(RolloutBatch batch, PolicyObjectiveOptions options) => loss(batch, options);
 
@@ -30,10 +73,15 @@ internal sealed class PropertyProbe(LossUnderTest loss, LossTolerance tolerance)
         }
     }
 
-    /// <summary>Equal up to the tolerance relative to the number and to a gauge; what is not finite is equal.</summary>
+    /// <summary>
+    /// Equal up to the tolerance relative to the number and to a gauge; what is not finite is equal. The smallest
+    /// normal number is allowed besides: a product that underflows on the way errs by half a unit of the last place of
+    /// the type (2^−1075 in float64), which later factors (advantage, r, counts) enlarge, but not to 2^−1022.
+    /// </summary>
     public bool Close(double expected, double actual, double gauge = 0, double? relative = null) =>
         double.IsFinite(expected)
-            ? Math.Abs(actual - expected) <= (relative ?? Relative) * (Math.Abs(expected) + gauge)
+            ? Math.Abs(actual - expected) <=
+                ((relative ?? Relative) * (Math.Abs(expected) + gauge)) + tolerance.Smallest
             : expected.Equals(actual);
 
     /// <summary>Equal bits; +0 and −0 count as equal, as do all NaN.</summary>
@@ -110,8 +158,8 @@ internal sealed class PropertyProbe(LossUnderTest loss, LossTolerance tolerance)
     public double[] Weights(double[] old, double[] inference, double alpha, double beta)
     {
         double[] paddedOld = new double[ReadingLength], paddedInference = new double[ReadingLength];
-        old.CopyTo(paddedOld, 0);
-        inference.CopyTo(paddedInference, 0);
+        Array.ConvertAll(old, Number).CopyTo(paddedOld, 0);
+        Array.ConvertAll(inference, Number).CopyTo(paddedInference, 0);
         PropertyCase row = PropertyCase.Row(paddedOld, paddedInference).WithBand(alpha, beta);
         LossOutcome outcome = Of(row);
         (LossAggregationKind kind, double[] gradient) = First(outcome.Gradient);

@@ -8,6 +8,10 @@ namespace RingFlash.Reference.Tests.Objective.Properties;
 public sealed class AdvantageAndRelativeProperties
 {
     [Property]
+    public void P39AVocabularyGivesTheOnPolicyExpectation(DoNotSize<ulong> seed) =>
+        NumberedProperties.Hold("P39", seed);
+
+    [Property]
     public void P40EqualRewardsAreWorthNothing(DoNotSize<ulong> seed) => NumberedProperties.Hold("P40", seed);
 
     [Property]
@@ -45,4 +49,7 @@ public sealed class AdvantageAndRelativeProperties
 
     [Property]
     public void P52TheReadingsAgreeOnPolicy(DoNotSize<ulong> seed) => NumberedProperties.Hold("P52", seed);
+
+    [Property]
+    public void P53TheBoundCompounds(DoNotSize<ulong> seed) => NumberedProperties.Hold("P53", seed);
 }

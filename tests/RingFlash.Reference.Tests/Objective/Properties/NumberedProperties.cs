@@ -1,5 +1,4 @@
-// Red here: a numbered property is missing, is never reached by its cases, or fails in the long run; then nothing
-// guards
+// Red here: a numbered property is missing, is never reached by its cases, or fails in the long run; then nothing guards
 // the law that it states.
 using System;
 using System.Collections.Generic;
@@ -15,15 +14,12 @@ using Xunit;
 
 namespace RingFlash.Reference.Tests.Objective.Properties;
 
-public sealed class NumberedProperties
+public sealed class NumberedProperties(ITestOutputHelper output)
 {
     /// <summary>FsCheck prints it with the seed that fails; the suite adds the shrunk case.</summary>
     internal const string Replay = "(20250917,20250919)";
 
     internal const int Cases = 1000;
-
-    /// <summary>P39 and P53 are about distributions and a recursion; Objective/Theory tests them.</summary>
-    private static readonly string[] Elsewhere = ["P39", "P53"];
 
     public static TheoryData<string> Numbers =>
         [.. ObjectivePropertySuite.All.Select(property => property.Number).Distinct()];
@@ -32,7 +28,7 @@ public sealed class NumberedProperties
     public void EveryNumberIsInTheSuiteAndHasItsTest()
     {
         string[] expected =
-            [.. Enumerable.Range(1, 54).Select(number => $"P{number}").Except(Elsewhere).Order(StringComparer.Ordinal)];
+            [.. Enumerable.Range(1, 54).Select(number => $"P{number}").Order(StringComparer.Ordinal)];
         Assert.Equal(
             expected,
             ObjectivePropertySuite.All.Select(property => property.Number).Distinct().Order(StringComparer.Ordinal));
@@ -44,14 +40,25 @@ public sealed class NumberedProperties
         Assert.Equal(expected, tested.Order(StringComparer.Ordinal));
     }
 
+    // A property whose cases never reach it, or never have the edge that it names, holds for every loss.
     [Fact]
-    public void EveryPropertyIsReachedByMostOfItsCases()
+    public void EveryPropertyIsReachedAndEveryEdgeOccurs()
     {
+        List<string> vacuous = [];
         foreach (ObjectiveProperty property in ObjectivePropertySuite.All)
         {
-            PropertyReport report = ObjectivePropertySuite.Run(property, ObjectivePropertySuite.Reference, 11, 300);
-            Assert.True(report.Passed >= 150, $"{property}: {report.Passed} of 300, {report.Counterexample}");
+            PropertyReport report = ObjectivePropertySuite.Run(property, ObjectivePropertySuite.Reference, 11, Cases);
+            string edges = string.Join(", ", report.Edges.Select(edge => $"{edge.Key} {edge.Value}"));
+            string line = $"{property.Number} {property.Subject}: {report.Passed} of {Cases}; {edges}";
+            output.WriteLine(line);
+            Assert.Null(report.Counterexample);
+            if (report.Passed < Cases * 2 / 3 || report.Edges.Values.Any(count => count < Cases / 50))
+            {
+                vacuous.Add(line);
+            }
         }
+
+        Assert.Empty(vacuous);
     }
 
     [Fact]
@@ -59,19 +66,19 @@ public sealed class NumberedProperties
     {
         LossUnderTest wrong = (batch, options) =>
             ObjectivePropertySuite.Reference(batch, options with { DualClip = 3 });
-        PropertyReport report = ObjectivePropertySuite.Run(Property("P19"), wrong, 5, 100);
+        PropertyReport report = ObjectivePropertySuite.Run(Property("P20"), wrong, 5, 100);
         Assert.Equal(PropertyVerdict.Fail, report.Verdict);
         Assert.DoesNotContain('\n', report.Counterexample!);
         Assert.Contains("shape [1, ", report.Counterexample!, StringComparison.Ordinal);
-        ulong seed = Convert.ToUInt64(Regex.Match(report.Counterexample!, "0x([0-9a-f]{16})").Groups[1].Value, 16);
-        PropertyFinding again = ObjectivePropertySuite.Check(Property("P19"), wrong, seed);
+        ulong seed = Convert.ToUInt64(Regex.Match(report.Replay!, "--seed 0x([0-9a-f]{16})").Groups[1].Value, 16);
+        PropertyReport again = ObjectivePropertySuite.Run(Property("P20"), wrong, seed, 1);
         Assert.Equal(report.Counterexample, again.Counterexample);
     }
 
+    // A user's float32 loss with a mean over tokens, without weights, decisions or metrics: right, and so nothing fails.
     [Fact]
-    public void ALossThatOffersOneAggregationAndThrowsNothingIsStillChecked()
+    public void ALossInSinglePrecisionWithOneAggregationHolds()
     {
-        // A user's float32 loss with a mean over tokens, without weights, decisions or metrics.
         LossUnderTest narrow = (batch, options) =>
         {
             const LossAggregationKind Mean = LossAggregationKind.TokenMean;
@@ -82,22 +89,22 @@ public sealed class NumberedProperties
                 Gradient = new Dictionary<LossAggregationKind, double[]> { [Mean] = result.Gradient(Mean) },
             };
         };
+        IReadOnlyList<PropertyReport> reports = ObjectivePropertySuite.Run(narrow, 3, Cases, LossTolerance.Single);
         string[] broken =
         [
-            .. ObjectivePropertySuite.Run(narrow, 3, 40, LossTolerance.Single)
-                .Where(report => report.Verdict == PropertyVerdict.Fail)
-                .Select(report => report.Property.Number),
+            .. reports.Where(report => report.Verdict == PropertyVerdict.Fail).Select(report => report.Counterexample!),
         ];
+        Assert.Empty(broken);
 
-        // Only what a narrower type must break: an end of the band to the last bit of a double, weights that overflow
-        // or
-        // vanish, a shift that is not exact in 24 bits.
-        Assert.Empty(broken.Except(["P1", "P2", "P3", "P4", "P6", "P7", "P8", "P9", "P33", "P36"]));
+        // Derivatives by differences need float64, P25 two aggregations, counts and statistics need metrics.
+        Assert.Equal(
+            ["P15", "P25", "P47", "P48"],
+            reports.Where(report => report.Verdict == PropertyVerdict.NotApplicable)
+                .Select(report => report.Property.Number));
     }
 
     // The long run; all of it by
-    //     dotnet test -c Release --filter "FullyQualifiedName~NumberedProperties.HoldsInTheLongRun" --
-    // xUnit.Explicit=only
+    //   dotnet test -c Release --filter FullyQualifiedName~HoldsInTheLongRun -- xUnit.Explicit=only
     [Theory(Explicit = true)]
     [Trait("Category", "Exhaustive")]
     [MemberData(nameof(Numbers))]
@@ -117,9 +124,9 @@ public sealed class NumberedProperties
     {
         foreach (ObjectiveProperty property in ObjectivePropertySuite.All.Where(property => property.Number == number))
         {
-            PropertyFinding finding =
-                ObjectivePropertySuite.Check(property, ObjectivePropertySuite.Reference, seed.Item);
-            Assert.True(finding.Verdict != PropertyVerdict.Fail, finding.Counterexample);
+            PropertyReport report =
+                ObjectivePropertySuite.Run(property, ObjectivePropertySuite.Reference, seed.Item, 1);
+            Assert.True(report.Verdict != PropertyVerdict.Fail, report.Counterexample);
         }
     }
 
