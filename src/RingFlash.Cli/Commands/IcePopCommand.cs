@@ -17,5 +17,6 @@ internal static class IcePopCommand
         IcePopEvalCommand.Create(context),
         IcePopMismatchCommand.Create(context),
         IcePopLabCommand.Create(context),
+        IcePopPropertiesCommand.Create(context),
     };
 }

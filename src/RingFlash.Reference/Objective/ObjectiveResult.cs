@@ -228,12 +228,13 @@ public sealed class ObjectiveResult
             terms[row] = Product(Coefficient(aggregation, row), sums[row]);
         }
 
-        Array.Sort(terms); // so that the order of the responses changes no bit
+        // Neither way may the order of the responses change a bit.
         if (!single)
         {
-            return CompensatedSum.Of(terms);
+            return CompensatedSum.OfSymmetric(terms);
         }
 
+        Array.Sort(terms);
         float[] narrow = Array.ConvertAll(terms, term => (float)term);
         return engine == ExecutionEngine.Scalar ? Summation.Sum(narrow) : Summation.SumVectorised(narrow);
     }
