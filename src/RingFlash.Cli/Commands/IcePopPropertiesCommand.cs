@@ -79,7 +79,7 @@ internal static class IcePopPropertiesCommand
     private static int Run(PropertyRun run, string? json, ToolContext context, CancellationToken cancellation)
     {
         IReadOnlyList<PropertyReport> reports = Reports(run, context, cancellation);
-        PropertyRunReport.Write(ReportConsole.Create(context.Output, context.Colour), run, reports);
+        PropertyRunReport.Write(context.Output, context.Colour, run, reports);
         if (json is not null)
         {
             AtomicFile.Write(json, stream => PropertyRunReport.WriteJson(stream, run, reports));

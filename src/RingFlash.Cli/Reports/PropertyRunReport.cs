@@ -7,7 +7,6 @@ using System.Text.Json;
 using RingFlash.Cli.Commands;
 using RingFlash.Reference.Numerics;
 using RingFlash.Reference.Objective.Properties;
-using Spectre.Console;
 
 namespace RingFlash.Cli.Reports;
 
@@ -18,24 +17,26 @@ internal static class PropertyRunReport
     public const string Schema = "ringflash-icepop-properties/1";
 
     /// <summary>Writes the verdict, the table, and a paragraph for each failure.</summary>
-    /// <param name="console">Where to.</param>
+    /// <param name="output">Where to.</param>
+    /// <param name="colour">Whether colours are wanted.</param>
     /// <param name="run">What was asked for.</param>
     /// <param name="reports">What came out.</param>
-    public static void Write(IAnsiConsole console, PropertyRun run, IReadOnlyList<PropertyReport> reports)
+    public static void Write(
+        TextWriter output, bool colour, PropertyRun run, IReadOnlyList<PropertyReport> reports)
     {
         int failed = reports.Count(report => report.Verdict == PropertyVerdict.Fail);
         int held = reports.Count(report => report.Verdict == PropertyVerdict.Pass);
         int unreached = reports.Count - failed - held;
-        string subject = InvalidInputException.Escape(run.Program ?? "this library");
-        console.WriteLine(
-            (failed > 0 ? $"FAILED {subject}: {failed} of {reports.Count} properties do not hold"
-                : held == 0 ? $"FAILED {subject}: no property was reached"
-                : $"{subject}: {held} properties hold on every case")
+        output.WriteLine(
+            (failed > 0 ? $"FAILED: {failed} of {reports.Count} properties do not hold"
+                : held == 0 ? "FAILED: no property was reached"
+                : $"{held} properties hold on every case")
             + (unreached > 0 ? $", {unreached} not reached" : string.Empty));
-        console.WriteLine();
+        output.WriteLine($"of: {InvalidInputException.Escape(run.Program ?? "this library")}");
+        output.WriteLine();
         ReportTable table = new(
             new ReportColumn("no.", 4),
-            new ReportColumn("of", 9),
+            new ReportColumn("about", 9),
             new ReportColumn("statement", 62),
             new ReportColumn("cases", 8, true),
             new ReportColumn("verdict", 11));
@@ -49,12 +50,14 @@ internal static class PropertyRunReport
                 report.Verdict == PropertyVerdict.Fail ? "FAILED" : Word(report.Verdict));
         }
 
-        table.Write(console);
+        table.Write(ReportConsole.Create(output, colour));
+
+        // Not through the console: it would break a line that somebody wants to copy.
         foreach (PropertyReport report in reports.Where(report => report.Failure is not null))
         {
-            console.WriteLine();
-            console.WriteLine($"{report.Property.Number}: {InvalidInputException.Escape(report.Failure!)}");
-            console.WriteLine($"again: {Replay(run, report)}");
+            output.WriteLine();
+            output.WriteLine($"{report.Property.Number}: {InvalidInputException.Escape(report.Failure!)}");
+            output.WriteLine($"again: {Replay(run, report)}");
         }
     }
 
