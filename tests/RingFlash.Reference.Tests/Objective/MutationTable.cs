@@ -100,6 +100,36 @@ public sealed class MutationTable(ITestOutputHelper output)
             ["infinite k kept"] = (() => new InfiniteKept(), [47], "P6 P11 P28 P30 P34"),
         };
 
+    /// <summary>A wrong loss for each property that none of the mistakes above breaks.</summary>
+    private static readonly Dictionary<string, LossUnderTest> OtherMistakes = new()
+    {
+        // log-probabilities clamped before their difference is taken
+        ["P9"] = new ClampedLogProbabilities().Evaluate,
+        ["P31"] = (batch, options) => batch.Denominators.Tokens > 0
+            ? ObjectivePropertySuite.Reference(batch, options)
+            : throw new DivideByZeroException(),
+        ["P38"] = new Stateful().Evaluate,
+        ["P45"] = (batch, options) =>
+        {
+            LossOutcome right = ObjectivePropertySuite.Reference(batch, options);
+            double divergence = batch.ReferenceLogProbabilities.ToArray().Sum() * options.KullbackLeiblerCoefficient;
+            return right with { Loss = right.Loss.ToDictionary(loss => loss.Key, loss => loss.Value + divergence) };
+        },
+        ["P47"] = (batch, options) =>
+        {
+            LossOutcome right = ObjectivePropertySuite.Reference(batch, options);
+            return right with { Metrics = right.Metrics! with { MaskedLow = right.Metrics.MaskedHigh } };
+        },
+        ["P48"] = (batch, options) =>
+        {
+            LossOutcome right = ObjectivePropertySuite.Reference(batch, options);
+            return right with
+            {
+                Metrics = right.Metrics! with { EffectiveSampleFraction = 1 - right.Metrics.ClipFraction },
+            };
+        },
+    };
+
     public static TheoryData<string> Names => [.. Mistakes.Keys];
 
     [Fact]
@@ -134,6 +164,24 @@ public sealed class MutationTable(ITestOutputHelper output)
         string[] expected = properties.Split(' ', StringSplitOptions.RemoveEmptyEntries);
         Assert.NotEmpty(expected);
         Assert.Empty(expected.Except(killers));
+    }
+
+    [Fact]
+    public void EveryPropertyAboutALossCanFail()
+    {
+        string[] killers = [.. Mistakes.Values.SelectMany(mistake => mistake.Properties.Split(' ')).Distinct()];
+        ObjectiveProperty[] all =
+            [.. ObjectivePropertySuite.All.Where(property => property.Subject == PropertySubject.Loss)];
+        Assert.Equal(
+            OtherMistakes.Keys.Order(StringComparer.Ordinal),
+            all.Select(property => property.Number).Except(killers).Order(StringComparer.Ordinal));
+        foreach ((string number, LossUnderTest wrong) in OtherMistakes)
+        {
+            PropertyReport report = ObjectivePropertySuite.Run(
+                all.Single(property => property.Number == number), wrong, Seed, CasesPerProperty);
+            output.WriteLine($"{number}: {report.Counterexample}");
+            Assert.Equal(PropertyVerdict.Fail, report.Verdict);
+        }
     }
 
     private static int Number(IcePopCaseFile file) => int.Parse(
@@ -300,5 +348,23 @@ public sealed class MutationTable(ITestOutputHelper output)
     private sealed class InfiniteKept : SimpleObjective
     {
         protected override double Weight(double logRatio) => Inside(logRatio) ? Math.Exp(logRatio) : 0;
+    }
+
+    private sealed class ClampedLogProbabilities : SimpleObjective
+    {
+        protected override double LogRatio(int i) => Math.Max(Old(i), -30) - Math.Max(Inference(i), -30);
+    }
+
+    /// <summary>Gives each batch a little more than the one before, as a running average would.</summary>
+    private sealed class Stateful
+    {
+        private int calls;
+
+        public LossOutcome Evaluate(RolloutBatch batch, PolicyObjectiveOptions options)
+        {
+            LossOutcome right = ObjectivePropertySuite.Reference(batch, options);
+            calls++;
+            return right with { Loss = right.Loss.ToDictionary(loss => loss.Key, loss => loss.Value + calls) };
+        }
     }
 }

@@ -139,29 +139,28 @@ internal static class MaskProperties
 
     private static bool ClosedEnds(PropertyProbe probe, PropertyCase sample)
     {
+        // The last bit of log α and log β is the library's own, so those ends are approached; log 1 = 0 is everybody's,
+        // so that end is met. For this library's own logarithm the operators' P4 meets all of them.
         double low = Math.Log(sample.Alpha), high = Math.Log(sample.Beta);
         bool hasLow = double.IsFinite(low), hasHigh = double.IsFinite(high);
         if (hasLow && hasHigh)
         {
-            // float32 may have an end on its other side; there the ends are approached, and 0 is exact in any type.
-            double reach = probe.SinglePrecision ? 8.0 / (1 << 24) * Math.Max(1, Math.Max(-low, high)) : 0;
-            double inside = low == high ? 0 : reach;
-            double[] logRatios =
-            [
-                low + inside,
-                high - inside,
-                probe.SinglePrecision ? low - reach : Math.BitDecrement(low),
-                probe.SinglePrecision ? high + reach : Math.BitIncrement(high),
-            ];
+            double reach = 8 * probe.Unit * Math.Max(1, Math.Max(-low, high)), inset = low == high ? 0 : reach;
+            double[] logRatios = [low + inset, high - inset, low - reach, high + reach];
             double[] weights = probe.Weights(logRatios, sample.Alpha, sample.Beta);
             probe.Edge(LowerEnd);
             probe.Edge(UpperEnd);
-            Require(weights[0] != 0, $"log ratio {logRatios[0]}, the lower end itself, is dropped");
-            Require(weights[1] != 0, $"log ratio {logRatios[1]}, the upper end itself, is dropped");
+            Require(weights[0] != 0, $"log ratio {logRatios[0]}, at the lower end, is dropped");
+            Require(weights[1] != 0, $"log ratio {logRatios[1]}, at the upper end, is dropped");
             Require(weights[2] == 0, $"log ratio {logRatios[2]}, just below the band, has weight {weights[2]}");
             Require(weights[3] == 0, $"log ratio {logRatios[3]}, just above the band, has weight {weights[3]}");
         }
 
+        double below = probe.Weights([0], Math.Min(sample.Alpha, 1), 1)[0];
+        double above = probe.Weights([0], 1, Math.Max(sample.Beta, 1))[0];
+        probe.Edge(OnePoint);
+        Require(below == 1, $"equal engines have weight {below} in the band [{sample.Alpha}, 1]: its end is closed");
+        Require(above == 1, $"equal engines have weight {above} in the band [1, {sample.Beta}]: its end is closed");
         RequirePointBand(probe, sample);
         return true;
     }

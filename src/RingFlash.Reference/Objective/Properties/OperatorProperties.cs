@@ -20,7 +20,7 @@ internal static class OperatorProperties
         Of("P1", "M(k) is 0 or in the band for every k", Range, Zero, Subnormal, Infinite, NotANumber),
         Of("P2", "M(k) = k bitwise inside the band, e^Δ bitwise where Δ is given", Identity, Lower, Upper, Beside),
         Of("P3", "M(M(k)) = M(k)", Idempotent, Open),
-        Of("P4", "in float32 too the ends are in and their neighbours out", SingleEnds),
+        Of("P4", "in float64 and float32 the ends are in and their neighbours out", Ends),
         Of("P8", "it is truncated importance sampling up to the smaller of the bounds", Truncation, "both"),
         Of("P10", "with equal engines it has the bits of GRPO", EqualEngines),
         Of("P29", "parts under the counts of the whole have its gradient", GlobalDenominators, "empty part"),
@@ -106,8 +106,20 @@ internal static class OperatorProperties
         return true;
     }
 
-    private static bool SingleEnds(PropertyProbe probe, PropertyCase sample)
+    private static bool Ends(PropertyProbe probe, PropertyCase sample)
     {
+        double[] ends = [Math.Log(sample.Alpha), Math.Log(sample.Beta)];
+        double[] beside = [Math.BitDecrement(ends[0]), Math.BitIncrement(ends[1])];
+        double[] exact = new double[2];
+        TokenDecision[] found = new TokenDecision[2];
+        IcePopMask.Exact(ends, [0, 0], [1, 1], sample.Alpha, sample.Beta, exact, found);
+        Require(
+            double.IsInfinity(ends[0]) || (found[0] == TokenDecision.Kept && found[1] == TokenDecision.Kept),
+            $"the ends of [{sample.Alpha}, {sample.Beta}] themselves are {found[0]} and {found[1]}");
+        IcePopMask.Exact(beside, [0, 0], [1, 1], sample.Alpha, sample.Beta, exact, found);
+        Require(
+            double.IsInfinity(ends[0]) || (found[0] == TokenDecision.MaskedLow && found[1] == TokenDecision.MaskedHigh),
+            $"one unit outside [{sample.Alpha}, {sample.Beta}]: {found[0]} and {found[1]}");
         float low = (float)Math.Log(sample.Alpha), high = (float)Math.Log(sample.Beta);
         if (!float.IsFinite(low) || !float.IsFinite(high))
         {

@@ -28,7 +28,8 @@ internal static class RobustnessProperties
             "finite inputs give finite results, however far the engines are apart",
             Finite,
             "difference overflows",
-            "policy step of 600"),
+            "policy step of 600",
+            "r overflows"),
         Loss(
             "P34",
             CaseKind.General,
@@ -129,6 +130,10 @@ internal static class RobustnessProperties
                 probe.Edge("policy step of 600", copy.Kept(i) && Math.Abs(copy.Current[i] - copy.Old[i]) == step);
             }
         });
+        // Beyond e^709.78 the loss of a bad token is truly +∞, or what a clamp makes of it; NaN it is not.
+        (double loss, double slope) = probe.Single(PropertyCase.Token(0, 800, -1));
+        probe.Edge("r overflows");
+        Require(loss > 1 && slope >= 0, $"log r 800 with advantage −1: loss {loss}, gradient {slope}");
         LossOutcome outcome = probe.Of(extreme);
         foreach ((LossAggregationKind kind, double value) in outcome.Loss)
         {
