@@ -1,5 +1,5 @@
-// Started by the tests of ExternalLoss: a user's loss in a process of its own, written without this library. Reads cases
-// and writes answers, one line of JSON each. The first word says what is wrong with it; "right" is right.
+// Started by the tests of ExternalLoss: a user's loss in a process of its own, written without this library. It reads
+// cases and writes answers, one line of JSON each. The first word says what is wrong with it; "right" is right.
 using System;
 using System.Collections.Generic;
 using System.Globalization;

@@ -35,7 +35,8 @@ internal static class AdvantageProperties
     {
         CaseRandom random = sample.Random;
         (double reward, int count) = random.Pick(
-            (0.1, 3), (0.7, 10), (0.3, 7), (1e6, 5), (5e-324, 4), (-0.2, 9), (random.Normal(3), random.Between(1, 33)), (0.4, 1));
+            (0.1, 3), (0.7, 10), (0.3, 7), (1e6, 5), (5e-324, 4), (-0.2, 9), (0.4, 1),
+            (random.Normal(3), random.Between(1, 33)));
         probe.Edge("group of one", count == 1);
         probe.Edge("subnormal reward", double.IsSubnormal(reward));
         double[] rewards = new double[count];
@@ -88,7 +89,7 @@ internal static class AdvantageProperties
                 $"rewards plus {shift} times {scale}: advantage[{i}] is {moved[i]}, not {plain[i]}");
         }
 
-        // With ε beside the deviation the unit matters: rewards far smaller than ε have advantages of about (R − mean)/ε.
+        // With ε beside the deviation the unit matters: rewards far smaller than ε have advantages of (R − mean)/ε.
         GroupAdvantageOptions usual = new();
         double[] small = Advantages(Array.ConvertAll(rewards, reward => reward * 1e-12), groups, usual);
         probe.Edge("ε dominates");

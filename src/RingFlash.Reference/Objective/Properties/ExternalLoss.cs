@@ -14,8 +14,8 @@ namespace RingFlash.Reference.Objective.Properties;
 public sealed class LossRefusedException(string message) : Exception(message);
 
 /// <summary>
-/// Somebody's loss as a program: started once, then one line of JSON for each case and one for each answer. README.md of
-/// this folder states the protocol.
+/// Somebody's loss as a program: started once, then one line of JSON for each case and one for each answer. README.md
+/// of this folder states the protocol.
 /// </summary>
 /// <remarks>
 /// A program that cannot be started is an <see cref="EnvironmentException"/>; one that ends, is silent for too long or

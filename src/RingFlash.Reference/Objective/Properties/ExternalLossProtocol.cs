@@ -133,7 +133,7 @@ internal static class ExternalLossProtocol
             throw new InvalidInputException(
                 source,
                 string.Empty,
-                $"the answer is not JSON (NaN and infinities are the strings \"NaN\", \"Infinity\", \"-Infinity\"): {text}",
+                $"the answer is not JSON (which has the strings \"NaN\", \"Infinity\", \"-Infinity\"): {text}",
                 exception);
         }
     }

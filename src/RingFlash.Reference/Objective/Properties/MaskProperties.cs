@@ -192,7 +192,7 @@ internal static class MaskProperties
         Require(
             first.Metrics is null || second.Metrics is null
                 || second.Metrics.ClipFraction <= first.Metrics.ClipFraction,
-            $"the wider band masks {second.Metrics?.ClipFraction} of the tokens, the narrow {first.Metrics?.ClipFraction}");
+            $"the wider band masks {second.Metrics?.ClipFraction}, the narrow {first.Metrics?.ClipFraction}");
 
         return sample.Tokens > 0;
     }

@@ -24,7 +24,9 @@ public static class ObjectivePropertySuite
     [
         .. MaskProperties.All
             .Concat(InvarianceProperties.All)
+            .Concat(IndependenceProperties.All)
             .Concat(GradientProperties.All)
+            .Concat(ClipProperties.All)
             .Concat(AggregationProperties.All)
             .Concat(RobustnessProperties.All)
             .Concat(CountProperties.All)

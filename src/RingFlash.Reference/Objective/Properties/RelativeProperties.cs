@@ -122,7 +122,8 @@ internal static class RelativeProperties
     private static bool Coins(PropertyProbe probe, PropertyCase sample)
     {
         CaseRandom random = sample.Random;
-        double p = random.Arcsine(), q = random.Chance(0.5) ? random.Arcsine() : Math.Clamp(p + random.Normal(0.1), 1e-9, 1);
+        double p = random.Arcsine();
+        double q = random.Chance(0.5) ? random.Arcsine() : Math.Clamp(p + random.Normal(0.1), 1e-9, 1);
         double threshold = random.Pick(0.1, 0.5, 0.75, 2.0, random.Unit());
         TokenDecision Keep(double first, double second, double limit) => Weigh(
             new KPopCorrection(limit, false), [Math.Log(first)], [Math.Log(second)]).Decisions[0];

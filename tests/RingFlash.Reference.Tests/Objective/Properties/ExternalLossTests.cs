@@ -191,7 +191,11 @@ public sealed class ExternalLossTests
     {
         string[] folders = AppContext.BaseDirectory.TrimEnd('/', '\\').Split('/', '\\');
         string program = Path.Combine(
-            RepositoryRoot.Path, "tests/RingFlash.LossProgram/bin", folders[^2], folders[^1], "RingFlash.LossProgram.dll");
+            RepositoryRoot.Path,
+            "tests/RingFlash.LossProgram/bin",
+            folders[^2],
+            folders[^1],
+            "RingFlash.LossProgram.dll");
         Assert.True(File.Exists(program), $"{program} is missing: build the solution first");
         string host = OperatingSystem.IsWindows() ? "dotnet.exe" : "dotnet";
         string dotnet = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "../../..", host));

@@ -1,5 +1,5 @@
-// Red here: a numbered property is missing, is never reached by its cases, or fails in the long run; then nothing guards
-// the law that it states.
+// Red here: a numbered property is missing, is never reached by its cases, or fails in the long run; then nothing
+// guards the law that it states.
 using System;
 using System.Collections.Generic;
 using System.Linq;
@@ -75,7 +75,7 @@ public sealed class NumberedProperties(ITestOutputHelper output)
         Assert.Equal(report.Counterexample, again.Counterexample);
     }
 
-    // A user's float32 loss with a mean over tokens, without weights, decisions or metrics: right, and so nothing fails.
+    // A user's float32 loss with a mean over tokens, without weights, decisions or metrics is right, so nothing fails.
     [Fact]
     public void ALossInSinglePrecisionWithOneAggregationHolds()
     {
