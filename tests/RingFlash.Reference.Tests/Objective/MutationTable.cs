@@ -16,91 +16,91 @@ public sealed class MutationTable(ITestOutputHelper output)
     private const int CasesPerProperty = 200;
 
     /// <summary>Every mistake with the golden cases and the properties that must notice it.</summary>
-    private static readonly Dictionary<string, (Func<SimpleObjective> Make, int[] Cases, string Properties)> Mistakes =
+    internal static readonly Dictionary<string, Row> Mistakes =
         new()
         {
-            ["factor 1 instead of k"] = (
+            ["factor 1 instead of k"] = new(
                 () => new Mistake.FactorOne(),
                 [3, 5, 6, 8, 10, 12],
                 "P2 P6 P8 P16 P17 P19 P24 P34 P39 P54"),
-            ["inverse weight"] = (
+            ["inverse weight"] = new(
                 () => new Mistake.InverseWeight(),
                 [3, 5, 6, 8, 10, 12],
                 "P1 P2 P3 P6 P8 P16 P17 P19 P21 P24 P33 P34 P39"),
-            ["reversed direction"] = (
+            ["reversed direction"] = new(
                 () => new Mistake.ReversedDirection(),
                 [3, 5, 6, 8, 10, 12],
                 "P2 P3 P4 P6 P7 P8 P11 P16 P17 P18 P19 P21 P24 P34 P35 P36 P39"),
-            ["normalised by mean k"] = (
+            ["normalised by mean k"] = new(
                 () => new Mistake.NormalisedByMean(),
                 [3, 5, 6, 8, 10, 12],
                 "P1 P2 P3 P5 P6 P7 P8 P13 P14 P16 P17 P19 P24 P26 P29 P39 P54"),
-            ["k taken from current weights"] = (
+            ["k taken from current weights"] = new(
                 () => new Mistake.CurrentNumerator(),
                 [5, 19, 25, 27, 31, 32, 35, 43, 49],
                 "P10 P11 P15 P16 P19 P20 P21 P34 P35"),
-            ["open interval"] = (() => new Mistake.OpenInterval(), [6, 8, 9], "P2 P4 P10 P16 P24 P34 P54"),
-            ["upper bound only"] = (
+            ["open interval"] = new(() => new Mistake.OpenInterval(), [6, 8, 9], "P2 P4 P10 P16 P24 P34 P54"),
+            ["upper bound only"] = new(
                 () => new Mistake.UpperOnly(),
                 [5, 8, 9, 21, 27, 29],
                 "P1 P2 P4 P7 P10 P11 P17 P18 P19 P21 P22 P24 P36 P39"),
-            ["lower bound only"] = (
+            ["lower bound only"] = new(
                 () => new Mistake.LowerOnly(),
                 [8, 9, 12, 19, 21, 29],
                 "P1 P2 P3 P4 P7 P8 P11 P17 P18 P19 P20 P21 P22 P24 P27 P28 P30 P32 P33 P36 P39"),
-            ["band 1/beta to beta"] = (
+            ["band 1/beta to beta"] = new(
                 () => new Mistake.SymmetricBand(),
                 [5, 8, 27, 29, 31],
                 "P1 P2 P4 P7 P10 P11 P17 P18 P19 P21 P24 P36 P39"),
-            ["TIS"] = (
+            ["TIS"] = new(
                 () => new Mistake.Truncated(),
                 [5, 8, 9, 12, 19, 21],
                 "P1 P2 P4 P5 P7 P8 P10 P11 P17 P18 P19 P21 P22 P24 P28 P30 P36 P39"),
-            ["two-sided clamp"] = (
+            ["two-sided clamp"] = new(
                 () => new Mistake.TwoSidedClamp(),
                 [5, 8, 9, 12, 19, 21],
                 "P2 P4 P5 P7 P8 P10 P11 P17 P18 P19 P21 P22 P24 P26 P27 P28 P30 P34 P36 P39"),
-            ["no mask"] = (
+            ["no mask"] = new(
                 () => new Mistake.NoMask(),
                 [5, 8, 9, 12, 19, 21],
                 "P1 P2 P3 P4 P7 P8 P10 P11 P17 P18 P19 P20 P21 P22 P24 P27 P28 P30 P32 P33 P36 P39"),
-            ["geometric mask"] = (
+            ["geometric mask"] = new(
                 () => new Mistake.GeometricMask(),
                 [5, 8, 9, 12, 19, 21],
                 "P1 P2 P3 P4 P6 P7 P8 P11 P17 P19 P21 P28 P30 P32 P33 P34 P35 P36"),
-            ["no policy clip"] = (() => new Mistake.NoPolicyClip(), [5, 25, 27, 31, 32, 35, 43, 49], "P10 P18 P19 P23"),
-            ["clip passes gradient"] = (
+            ["no policy clip"] = new(() => new Mistake.NoPolicyClip(), [5, 25, 27, 31, 32, 35, 43, 49], "P10 P18 P19 P23"),
+            ["clip passes gradient"] = new(
                 () => new Mistake.ClipPassesGradient(),
                 [5, 25, 27, 31, 32, 35, 43, 49],
                 "P10 P15 P18 P19"),
-            ["same epsilon on both sides"] = (() => new Mistake.SameEpsilon(), [27, 49], "P10 P18 P19"),
-            ["clip regardless of sign"] = (
+            ["same epsilon on both sides"] = new(() => new Mistake.SameEpsilon(), [27, 49], "P10 P18 P19"),
+            ["clip regardless of sign"] = new(
                 () => new Mistake.ClipRegardlessOfSign(),
                 [5, 25, 27, 35, 43, 49],
                 "P10 P18 P19 P20 P23"),
-            ["gradient cut at exact equality"] = (() => new Mistake.CutAtEquality(), [49], "P10 P17 P19"),
-            ["dual clip on"] = (() => new Mistake.DualClip(), [25, 27, 43], "P19 P20 P21"),
-            ["kept-token denominators"] = (
+            ["gradient cut at exact equality"] = new(() => new Mistake.CutAtEquality(), [49], "P10 P17 P19"),
+            ["dual clip on"] = new(() => new Mistake.DualClip(), [25, 27, 43], "P19 P20 P21"),
+            ["kept-token denominators"] = new(
                 () => new Mistake.KeptDenominators(),
                 [5, 8, 9, 12, 14, 16],
                 "P1 P2 P3 P4 P5 P6 P8 P10 P11 P17 P19 P20 P21 P25 P26 P28 P29 P30 P32 P33 P34 P39 P40"),
-            ["padded-length denominators"] = (
+            ["padded-length denominators"] = new(
                 () => new Mistake.PaddedDenominators(),
                 [5, 19, 31, 32],
                 "P10 P12 P17 P25 P26 P28 P29"),
-            ["empty rows dropped from the count"] = (
+            ["empty rows dropped from the count"] = new(
                 () => new Mistake.EmptyRowsDropped(),
                 [19],
                 "P10 P17 P25 P26 P29 P32"),
-            ["differentiating through k"] = (
+            ["differentiating through k"] = new(
                 () => new Mistake.ThroughRatio(),
                 [3, 5, 10, 12, 25, 29, 40],
                 "P1 P2 P3 P4 P6 P8 P10 P15 P16 P17 P18 P19 P24 P32 P34 P54"),
-            ["non-finite treated as ratio 1"] = (
+            ["non-finite treated as ratio 1"] = new(
                 () => new Mistake.NonFiniteIsOne(),
                 [14, 16, 18, 47],
                 "P6 P11 P28 P30 P33 P34"),
-            ["infinite k kept"] = (() => new Mistake.InfiniteKept(), [47], "P6 P11 P28 P30 P34"),
+            ["infinite k kept"] = new(() => new Mistake.InfiniteKept(), [47], "P6 P11 P28 P30 P34"),
         };
 
     /// <summary>A wrong loss for each property that none of the mistakes above breaks.</summary>
@@ -148,7 +148,7 @@ public sealed class MutationTable(ITestOutputHelper output)
     [MemberData(nameof(Names))]
     public void EveryListedCaseAndPropertyNoticesTheMistake(string name)
     {
-        (Func<SimpleObjective> make, int[] listed, string properties) = Mistakes[name];
+        (Func<SimpleObjective> make, int[] listed) = Mistakes[name];
         PropertyReport[] red =
         [
             .. ObjectivePropertySuite.Run(make().Evaluate, Seed, CasesPerProperty)
@@ -164,7 +164,7 @@ public sealed class MutationTable(ITestOutputHelper output)
 
         Assert.NotEmpty(listed);
         Assert.Empty(listed.Except(cases));
-        string[] expected = properties.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        string[] expected = Mistakes[name].Properties.Split(' ', StringSplitOptions.RemoveEmptyEntries);
         Assert.NotEmpty(expected);
         Assert.Empty(expected.Except(killers));
     }
@@ -189,4 +189,10 @@ public sealed class MutationTable(ITestOutputHelper output)
 
     private static int Number(IcePopCaseFile file) => int.Parse(
         System.IO.Path.GetFileName(file.Path).AsSpan(5, 3), System.Globalization.CultureInfo.InvariantCulture);
+
+    /// <summary>A mistake and who must notice it.</summary>
+    internal sealed record Row(Func<SimpleObjective> Make, int[] Cases, string Properties)
+    {
+        public void Deconstruct(out Func<SimpleObjective> make, out int[] cases) => (make, cases) = (Make, Cases);
+    }
 }

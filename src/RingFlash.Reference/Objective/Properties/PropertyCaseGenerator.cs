@@ -28,7 +28,7 @@ internal static class PropertyCaseGenerator
     /// <param name="kind">What the property wants.</param>
     /// <param name="seed">The same seed gives the same case.</param>
     /// <param name="singlePrecision">Whether the loss computes in float32.</param>
-    public static PropertyCase Make(CaseKind kind, ulong seed, bool singlePrecision)
+    public static PropertyCase Make(CaseKind kind, ulong seed, bool singlePrecision = false)
     {
         CaseRandom random = new(seed);
         int rollouts = random.Between(1, 8), length = random.Between(0, 12);
