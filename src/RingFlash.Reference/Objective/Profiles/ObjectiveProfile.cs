@@ -1,5 +1,7 @@
 using System;
 using System.Collections.Generic;
+using System.Globalization;
+using System.Linq;
 using RingFlash.Reference.Numerics;
 using RingFlash.Reference.Objective.Checking;
 using RingFlash.Reference.Operators;
@@ -25,7 +27,7 @@ public sealed record ObjectiveProfile
         Source = source;
         Summary = summary;
         Aggregations = aggregations;
-        Faults = faults;
+        Faults = [.. faults.OrderBy(fault => int.Parse(fault.Number.AsSpan(1), CultureInfo.InvariantCulture))];
         FrameworkLoss = loss;
     }
 
@@ -44,7 +46,7 @@ public sealed record ObjectiveProfile
     /// <summary>The aggregations that it offers; empty where it offers weights or a mask only.</summary>
     public IReadOnlyList<LossAggregationKind> Aggregations { get; }
 
-    /// <summary>What to beware of.</summary>
+    /// <summary>What to beware of, by number.</summary>
     public IReadOnlyList<ProfileFault> Faults { get; }
 
     /// <summary>The formula; null for our own.</summary>
