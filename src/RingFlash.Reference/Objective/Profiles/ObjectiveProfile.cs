@@ -52,7 +52,10 @@ public sealed record ObjectiveProfile
     /// <summary>The formula; null for our own.</summary>
     internal IFrameworkLoss? FrameworkLoss { get; }
 
-    /// <summary>What the framework returns for a case with its band, clip widths and KL coefficient.</summary>
+    /// <summary>
+    /// What the framework's function returns for a case, with the case's band and clip widths. A KL term is not part of
+    /// those functions; "paper" gives it apart, under <see cref="IcePopExpectation.Divergence"/>.
+    /// </summary>
     /// <param name="loss">The case.</param>
     /// <param name="singlePrecision">In float32 on rounded inputs, else in float64.</param>
     /// <returns>Its values by the names of the schema; what it does not offer is null or absent.</returns>

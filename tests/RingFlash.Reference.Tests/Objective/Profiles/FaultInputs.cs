@@ -43,7 +43,7 @@ internal static class FaultInputs
     public static FaultInput[] All { get; } =
     [
         // Token 1 is outside, token 0 beyond the upper end by less than e^Δ can show.
-        new("F1", Case([0, 0], infer: [-1e-17, -0.05], beta: 1), (v, _) => Kept(v, 0) && !Kept(v, 1)),
+        new("F1", Case([0, -1], infer: [-1e-17, -1.05], beta: 1), (v, _) => Kept(v, 0) && !Kept(v, 1)),
         new("F2", TwoRows(Ones, [NaN, -1, -1, -1]), (v, _) => Unknown(v)),
         new("F3", TwoRows([-Infinity, -1, -1, -1], Ones), (v, _) => Unknown(v)),
         new("F4", Case([-1, NaN], infer: [-1, NaN], mask: [1, 0]), (v, _) => LossUnknown(v)),
@@ -70,7 +70,7 @@ internal static class FaultInputs
                 && v.Loss.All(loss => !Apart(loss.Value, o.Loss[loss.Key], 1e-7))),
         new(
             "F15",
-            Case([-1, -1], infer: [-31, -31], beta: 1e15),
+            Case([-1, -1], infer: [-31, -31], beta: 1e15, advantage: -1),
             (v, o) => (v.Weight is not null && Limited(v.Weight[0], o.Weight![0]))
                 || v.Gradient.Any(entry => Limited(entry.Value[0], o.Gradient[entry.Key][0]))),
         new(
@@ -113,7 +113,7 @@ internal static class FaultInputs
             "F24",
             Case([-2, -1], infer: [-0.8, 0]),
             (v, o) => v.Keep is [1, 1] && o.Keep is [0, 0]),
-        new("F25", Case([-4, -1], infer: [-1, -9], advantage: -1), (v, _) => Kept(v, 0) && !Raised(v, 0)),
+        new("F25", Case([-4, -1], infer: [-1, -9], advantage: -1), (v, _) => Kept(v, 0) && Small(v)),
         new("F26", Case([-1, -1], mask: [1, 0]), (v, _) => v.Weight is not null && v.Weight[1] != 0),
         new("F27", Case([-800, -1], reference: [0, -1]), (v, _) => LossUnknown(v)),
         new(
@@ -123,7 +123,7 @@ internal static class FaultInputs
         new("F29", Case([-1e-9, -1]), (v, _) => v.Weight is not null && v.Weight[0] == 0, Single: true),
         new(
             "F30",
-            TwoRows(Ones, [-2, -2, -1, -1]),
+            TwoRows([-3, -3, -1, -1], [-2.5, -2.5, -1, -1]),
             (v, o) => Kept(o, 0) && !Kept(v, 0)),
         new(
             "F31",
@@ -199,10 +199,10 @@ internal static class FaultInputs
             ? values.Weight[token] != 0
             : values.Gradient.Values.Any(gradient => gradient[token] != 0);
 
-    /// <summary>Whether a token of Δ = −3 was cut up to 0.5.</summary>
-    private static bool Raised(IcePopExpectation values, int token) => values.Weight is not null
-        ? values.Weight[token] >= 0.5
-        : values.Gradient.Values.Any(gradient => Math.Abs(gradient[token]) >= 0.2);
+    /// <summary>Whether token 0 of two with Δ = −3 has about its own k, 0.0498, and was not cut up to 0.5.</summary>
+    private static bool Small(IcePopExpectation values) => values.Weight is not null
+        ? values.Weight[0] is > 0.04 and < 0.06
+        : values.Gradient.Values.Any(gradient => Math.Abs(gradient[0]) is > 0.02 and < 0.03);
 
     private static bool LossUnknown(IcePopExpectation values) => values.Loss.Values.Any(double.IsNaN);
 

@@ -20,7 +20,8 @@ internal sealed record Verl(bool Sequence, double DualClip) : IFrameworkLoss
     private static readonly ProfileFault[] Faults =
     [
         KnownFaults.MinusInfinityTraining, KnownFaults.NanPadding, KnownFaults.EverythingMaskedRaises,
-        KnownFaults.ZeroLowerBoundRaises, KnownFaults.EmptyBatchRaises, KnownFaults.EmptyRowsLeave, KnownFaults.AddedConstant, KnownFaults.SafetyBound,
+        KnownFaults.ZeroLowerBoundRaises, KnownFaults.EmptyBatchRaises, KnownFaults.EmptyRowsLeave,
+        KnownFaults.AddedConstant, KnownFaults.SafetyBound,
     ];
 
     private static readonly LossAggregationKind[] Aggregations =
