@@ -1,0 +1,104 @@
+using System.Collections.Generic;
+using System.Globalization;
+using System.Linq;
+using RingFlash.Reference.Objective.Checking;
+using Spectre.Console;
+
+namespace RingFlash.Cli.Reports;
+
+/// <summary>A check for people.</summary>
+internal static class IcePopCheckTable
+{
+    private const int MostDifferences = 20;
+
+    /// <summary>Writes the verdict, whose numbers these are, and the table.</summary>
+    /// <param name="console">Where to.</param>
+    /// <param name="check">The check.</param>
+    public static void Write(IAnsiConsole console, IcePopCheck check)
+    {
+        ReportText text = new(console);
+        text.Line(Verdict(check));
+        if (!check.Passed)
+        {
+            text.Line(WhoseNumbers(check));
+        }
+
+        text.Blank();
+        ReportTable table = new(
+            new("case", 36),
+            new("precision", 9),
+            new("compared", 8, Right: true),
+            new("wrong", 7, Right: true),
+            new("first wrong quantity", 28),
+            new("verdict", 7));
+        foreach (IcePopCheckedCase one in check.Cases)
+        {
+            table.Add(
+                one.Case.Name,
+                one.IsSingle ? "float32" : "float64",
+                Count(one.Compared),
+                one.Comparison is null ? "-" : Count(one.Comparison.Quantities.Sum(quantity => quantity.Wrong)),
+                one.Comparison?.FirstWrong?.Name ?? "-",
+                one.Agrees ? "equal" : "FAILED");
+        }
+
+        table.Write(console);
+        IcePopCheckedCase[] wrong = [.. check.Cases.Where(one => !one.Agrees)];
+        foreach (IcePopCheckedCase one in wrong.Take(MostDifferences))
+        {
+            text.Line($"{one.Case.Name}: {one.Text}");
+            if (one.Case.BoundarySensitive && one.Comparison?.FirstWrong?.Name == "keep")
+            {
+                text.Line("    a boundary-sensitive case: rules in log space (N1, ours) and in ratio space may differ");
+            }
+        }
+
+        if (wrong.Length > MostDifferences)
+        {
+            text.Line($"the first {MostDifferences} of {wrong.Length} differences; --json FILE has all");
+        }
+
+        Names(text, "not compared, because no quantity has this name: ", check.Cases.SelectMany(one => one.NotCompared));
+        Names(text, "results without a case: ", check.WithoutCase);
+    }
+
+    private static string Verdict(IcePopCheck check)
+    {
+        if (check.Passed)
+        {
+            string cases = check.Cases.Count == 1 ? "1 case" : $"{check.Cases.Count} cases";
+            return $"PASSED: {Count(check.Compared)} numbers of {cases} equal profile {check.Profile.Name}";
+        }
+
+        IcePopCheckedCase first = check.Cases.First(one => !one.Agrees);
+        return check.Compared == 0
+            ? $"FAILED: nothing was compared; {first.Case.Name}: {first.Text}"
+            : $"FAILED {first.Case.Name}: {first.Text}";
+    }
+
+    private static string WhoseNumbers(IcePopCheck check)
+    {
+        if (check.EqualProfiles.Count == 0)
+        {
+            return check.Compared == 0 ? "no profile was compared" : "your numbers equal no other profile";
+        }
+
+        EqualProfile best = check.EqualProfiles[0];
+        EqualProfile[] equal = [.. check.EqualProfiles.Where(one => one.Compared == best.Compared)];
+        string profiles = (equal.Length == 1 ? "profile " : "profiles ")
+            + string.Join(", ", equal.Select(one => one.Profile.Name));
+        string precision = best.WithinSingle ? " within the rounding of float32" : string.Empty;
+        return $"your numbers equal {profiles}{precision} ({Count(best.Compared)} numbers compared)";
+    }
+
+    private static void Names(ReportText text, string head, IEnumerable<string> names)
+    {
+        string[] distinct = [.. names.Distinct()];
+        if (distinct.Length > 0)
+        {
+            text.Names(head, distinct);
+        }
+    }
+
+    private static string Count(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
+}
