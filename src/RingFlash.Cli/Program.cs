@@ -145,8 +145,8 @@ internal static class Program
         throw new UsageException($"{parsed.Errors[0].Message.TrimEnd('.')}; see {place} --help");
     }
 
-    // The library hands an unknown '--option' to a list of paths, be it an argument's or an option's; a typing error would
-    // become a missing file.
+    // The library hands an unknown '--option' to a list of paths, be it an argument's or an option's; a typing error
+    // would become a missing file.
     private static void RefuseUnknownOptions(ParseResult parsed)
     {
         int afterDashes = parsed.Tokens.Reverse().TakeWhile(token => token.Type != TokenType.DoubleDash).Count();

@@ -20,7 +20,7 @@ def icepop(case, factor):
     keep = keep & torch.isfinite(k)
     weight = torch.where(keep, factor(k), 0)
 
-    # Select before computing: what is dropped or clipped must not reach exp, whose infinity times a zero gradient is NaN.
+    # Select before computing: the gradient of what is dropped or clipped is 0, and 0 times an infinite exp is NaN.
     advantage = case.advantages[:, None].expand_as(log_k)
     with torch.no_grad():
         r = torch.exp(case.logp_theta - case.logp_old)

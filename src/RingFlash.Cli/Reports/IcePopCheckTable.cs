@@ -25,10 +25,10 @@ internal static class IcePopCheckTable
 
         text.Blank();
         ReportTable table = new(
-            new("case", 36),
+            new("case", 30),
             new("precision", 9),
-            new("compared", 8, Right: true),
-            new("wrong", 7, Right: true),
+            new("compared", 10, Right: true),
+            new("wrong", 10, Right: true),
             new("first wrong quantity", 28),
             new("verdict", 7));
         foreach (IcePopCheckedCase one in check.Cases)
@@ -58,7 +58,10 @@ internal static class IcePopCheckTable
             text.Line($"the first {MostDifferences} of {wrong.Length} differences; --json FILE has all");
         }
 
-        Names(text, "not compared, because no quantity has this name: ", check.Cases.SelectMany(one => one.NotCompared));
+        Names(
+            text,
+            "not compared, because the profile has no such quantity: ",
+            check.Cases.SelectMany(one => one.NotCompared));
         Names(text, "results without a case: ", check.WithoutCase);
     }
 

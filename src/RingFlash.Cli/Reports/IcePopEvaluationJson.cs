@@ -8,16 +8,16 @@ namespace RingFlash.Cli.Reports;
 
 /// <summary>
 /// Evaluations for machines, with the names of the case schema: <c>loss</c> and <c>grad</c> keyed by aggregation,
-/// <c>keep</c>, <c>weight</c>, <c>metrics</c>, and <c>kl</c> where the case has a coefficient. <c>icepop check</c> reads
-/// this.
+/// <c>keep</c>, <c>weight</c>, <c>metrics</c>, and <c>kl</c> where the case has a coefficient. <c>icepop check</c>
+/// reads this.
 /// </summary>
 internal static class IcePopEvaluationJson
 {
     /// <summary>The schema's name.</summary>
     public const string Schema = "ringflash-icepop-eval/1";
 
-    /// <summary>Writes all evaluations. The values of a single case stand at the top level as well, where they are looked
-    /// for first.</summary>
+    /// <summary>Writes all evaluations. The values of a single case stand at the top level as well, where they are
+    /// looked for first.</summary>
     /// <param name="stream">Where to.</param>
     /// <param name="evaluations">The evaluations.</param>
     /// <param name="everything">All per-token arrays, not only those that a case must have.</param>

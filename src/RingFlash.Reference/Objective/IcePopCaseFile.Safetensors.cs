@@ -70,7 +70,8 @@ public sealed partial class IcePopCaseFile
         {
             throw Refuse(
                 "logp_theta",
-                $"must be [rollouts, response] of at most {MaximumTokens} tokens; found {TensorInfo.FormatShape(shape)}");
+                $"must be [rollouts, response] of at most {MaximumTokens} tokens; "
+                + $"found {TensorInfo.FormatShape(shape)}");
         }
 
         TensorInfo Shaped(string name, IReadOnlyList<long> expected) => Tensor(name) is TensorInfo tensor

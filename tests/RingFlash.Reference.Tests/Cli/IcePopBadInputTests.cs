@@ -37,7 +37,8 @@ public sealed class IcePopBadInputTests : IDisposable
     [InlineData("\"kl_coef\": 0.0", "\"kl_coef\": 0.1", "$.inputs.logp_ref: required")]
     [InlineData("[1.0, -1.0]", "[1.0, \"NaN\"]", "advantage of rollout 1 is NaN")]
     [InlineData("[1.0, -1.0]", "[1.0, \"Infinity\"]", "advantage of rollout 1 is")]
-    [InlineData("[-3, -4]], \"logp_old\"", "[-3]], \"logp_old\"", "$.inputs.logp_theta[1]: must have 2 elements; found 1")]
+    [InlineData(
+        "[-3, -4]], \"logp_old\"", "[-3]], \"logp_old\"", "$.inputs.logp_theta[1]: must have 2 elements; found 1")]
     [InlineData("[[-1.5, -2], [-3, -4]]", "[[-1.5, -2]]", "$.inputs.logp_infer: must have 2 elements; found 1")]
     [InlineData("[1, 0]]", "[1, 2]]", "$.inputs.mask[1][1]: must be 0 or 1")]
     [InlineData("\"schema\": 1", "\"schema\": 2", "$.schema: must be 1")]

@@ -28,7 +28,7 @@ public sealed class IcePopCasesTests : IDisposable
         {
             ToolRun eval = await IcePop("eval", folder, "--precision", precision);
             Assert.Equal(ExitCodes.WithinBudget, eval.Code);
-            Assert.Contains("; 120 compared", eval.Output, StringComparison.Ordinal);
+            Assert.Contains("; 120 equal", eval.Output, StringComparison.Ordinal);
         }
     }
 

@@ -44,7 +44,7 @@ public sealed class IcePopCheckTests : IDisposable
         JsonNode reference = JsonNode.Parse(File.ReadAllText(Ragged))!["reference_f64"]!;
         ToolRun run = await IcePop("check", "--cases", Ragged, "--actual", Write(reference));
         Assert.Equal(ExitCodes.WithinBudget, run.Code);
-        Assert.Contains("no quantity has this name: k", run.Output, StringComparison.Ordinal);
+        Assert.Contains("no such quantity: k", run.Output, StringComparison.Ordinal);
     }
 
     [Theory]

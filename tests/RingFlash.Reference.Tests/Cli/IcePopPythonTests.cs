@@ -1,5 +1,5 @@
-// Red here means that the Python loader of tools/icepop or its examples do not run, or that the check judges them wrongly:
-// what the README's five minutes promise.
+// Red here means that the Python loader of tools/icepop or its examples do not run, or that the check judges them
+// wrongly: what the README's five minutes promise.
 using System;
 using System.Collections.Generic;
 using System.Diagnostics;
@@ -62,7 +62,8 @@ public sealed class IcePopPythonTests : IDisposable
         Assert.Equal(2, answers.Length);
         using JsonDocument first = JsonDocument.Parse(answers[0]), second = JsonDocument.Parse(answers[1]);
         Assert.Equal(5, first.RootElement.GetProperty("grad").EnumerateObject().Count());
-        Assert.Equal(0.1362972, first.RootElement.GetProperty("loss").GetProperty("seq_mean_token_mean").GetDouble(), 6);
+        JsonElement loss = first.RootElement.GetProperty("loss");
+        Assert.Equal(0.1362972, loss.GetProperty("seq_mean_token_mean").GetDouble(), 6);
         Assert.StartsWith(
             "ValueError", second.RootElement.GetProperty("error").GetString()!, StringComparison.Ordinal);
     }

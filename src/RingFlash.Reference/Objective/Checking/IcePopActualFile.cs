@@ -24,17 +24,20 @@ public sealed record IcePopActual(
 
 /// <summary>Somebody's results, as JSON or safetensors.</summary>
 /// <remarks>
-/// <para>JSON: an object for one case, with any of the names of <c>reference_f64</c> (<c>loss</c> and <c>grad</c> keyed by
-/// aggregation, <c>keep</c>, <c>weight</c>, <c>metrics</c>, …), or <c>{"cases": […]}</c> with one such object for each
-/// case. <c>case</c> names the case; <c>precision</c>, of the file or of a case, is "float64" or "float32";
+/// <para>JSON: an object for one case, with any of the names of <c>reference_f64</c> (<c>loss</c> and <c>grad</c> keyed
+/// by aggregation, <c>keep</c>, <c>weight</c>, <c>metrics</c>, …), or <c>{"cases": […]}</c> with one such object for
+/// each case. <c>case</c> names the case; <c>precision</c>, of the file or of a case, is "float64" or "float32";
 /// <c>error</c> says what the loss raised. This is what <c>ringflash icepop eval --json</c> writes.</para>
 /// <para>safetensors: <c>loss.AGGREGATION</c> of shape [], <c>grad.AGGREGATION</c>, <c>keep</c>, <c>weight</c>,
-/// <c>log_k</c>, <c>r</c>, <c>ppo_clipped</c>, <c>per_token_loss</c>, [rollouts, response]; with several cases each name
-/// begins with the case's and a slash. Metadata <c>case</c> and <c>precision</c>. This is what <c>--out</c>
+/// <c>log_k</c>, <c>r</c>, <c>ppo_clipped</c>, <c>per_token_loss</c>, [rollouts, response]; with several cases each
+/// name begins with the case's and a slash. Metadata <c>case</c> and <c>precision</c>. This is what <c>--out</c>
 /// writes.</para>
 /// </remarks>
 public sealed partial class IcePopActualFile : IDisposable
 {
+    /// <summary>The largest JSON file that is read.</summary>
+    public const long MaximumBytes = 1L << 30;
+
     private static readonly string[] Quantities =
     [
         "keep", "keep_ratio_space", "log_k", "weight", "r", "ppo_clipped", "per_token_loss", "loss", "grad",
@@ -81,12 +84,12 @@ public sealed partial class IcePopActualFile : IDisposable
     private static IcePopActualFile OpenJson(string path)
     {
         FileInfo file = new(path);
-        if (file.Exists && file.Length > IcePopCaseFile.MaximumBytes)
+        if (file.Exists && file.Length > MaximumBytes)
         {
             throw new InvalidInputException(
                 path,
                 string.Empty,
-                $"at most {IcePopCaseFile.MaximumBytes} bytes of JSON; write larger results as safetensors");
+                $"at most {MaximumBytes} bytes of JSON; write larger results as safetensors");
         }
 
         JsonDocument document = StrictJson.Parse(File.ReadAllBytes(path), path);

@@ -63,8 +63,8 @@ public sealed class IcePopCheck
     /// <summary>Results whose case was not given.</summary>
     public IReadOnlyList<string> WithoutCase { get; }
 
-    /// <summary>The other profiles that give these numbers, those with the most numbers compared first; empty where the
-    /// check passed.</summary>
+    /// <summary>The other profiles that give these numbers, those with the most numbers compared first; empty where
+    /// the check passed.</summary>
     public IReadOnlyList<EqualProfile> EqualProfiles { get; }
 
     /// <summary>Numbers compared.</summary>
@@ -106,7 +106,8 @@ public sealed class IcePopCheck
                 .Select(result => result.Name ?? "a result without the name of its case"),
         ];
         bool passed = checkedCases.All(one => one.Agrees);
-        return new IcePopCheck(profile, checkedCases, withoutCase, passed ? [] : Equal(subjects, checkedCases, profile));
+        return new IcePopCheck(
+            profile, checkedCases, withoutCase, passed ? [] : Equal(subjects, checkedCases, profile));
     }
 
     private static IReadOnlyList<EqualProfile> Equal(
@@ -122,21 +123,19 @@ public sealed class IcePopCheck
         }
 
         Subject[] given = [.. subjects.Where(subject => subject.Actual is not null)];
+        int Numbers(ObjectiveProfile profile, bool singleTolerance, bool singleValues) =>
+            Subject.EqualNumbers(given, profile, singleTolerance, singleValues);
         EqualProfile[] exact =
         [
             .. ObjectiveProfiles.All.Where(profile => profile.Name != chosen.Name)
-                .Select(profile => new EqualProfile(profile, Subject.EqualNumbers(given, profile, false, false), false)),
+                .Select(profile => new EqualProfile(profile, Numbers(profile, false, false), false)),
         ];
 
         // Some frameworks compute in float32 whatever they are given, and some people forget to say that they did.
         EqualProfile[] rounded = exact.Any(one => one.Compared > 0) || given.All(subject => subject.IsSingle) ? [] :
         [
             .. ObjectiveProfiles.All.Select(profile => new EqualProfile(
-                profile,
-                Math.Max(
-                    Subject.EqualNumbers(given, profile, true, false),
-                    Subject.EqualNumbers(given, profile, true, true)),
-                true)),
+                profile, Math.Max(Numbers(profile, true, false), Numbers(profile, true, true)), true)),
         ];
         return [.. exact.Concat(rounded).Where(one => one.Compared > 0).OrderByDescending(one => one.Compared)];
     }
@@ -207,8 +206,8 @@ public sealed class IcePopCheck
 
             IcePopComparison comparison = Compare(expected, _values.Value, IsSingle || singleTolerance);
 
-            // A profile explains nothing that does not have a quantity that is wrong, or no loss and gradient where there
-            // are some.
+            // A profile explains nothing without one of the quantities that are wrong, or without a loss and a gradient
+            // where there are some.
             bool explains = Wrong.Count == 0 || comparison.Quantities.Any(quantity => Wrong.Contains(quantity.Name));
             bool hasLoss = _values.Value.Loss.Count + _values.Value.Gradient.Count > 0;
             return comparison.Agrees && explains && (!hasLoss || comparison.HasLossOrGradient)

@@ -7,12 +7,12 @@ namespace RingFlash.Reference.Objective.Checking;
 /// <summary>How far a number may be from the expected one before it is called wrong; golden/icepop/README.md names the
 /// rules.</summary>
 /// <remarks>
-/// <para>float64: 1e-12 of the value, and 1e-12 of what may cancel in it: Σ|c · contribution| for a loss, that of its own
-/// row for an element of a gradient.</para>
+/// <para>float64: 1e-12 of the value, and 1e-12 of what may cancel in it: Σ|c · contribution| for a loss, that of its
+/// own row for an element of a gradient.</para>
 /// <para>float32, u = 2⁻²⁴: a weight (|o| + |q| + |Δ| + 4)·u of itself, because both inputs, their difference and the
-/// exponential round; a policy ratio the same with ℓ and o; a gradient is their product with four more roundings; a loss
-/// has the sum of those plus 1e-6·Σ|c · contribution| for the order of somebody else's sum. All of it twice, because both
-/// sides have rounded.</para>
+/// exponential round; a policy ratio the same with ℓ and o; a gradient is their product with four more roundings; a
+/// loss has the sum of those plus 1e-6·Σ|c · contribution| for the order of somebody else's sum. All of it twice,
+/// because both sides have rounded.</para>
 /// <para>Decisions are exact, and what is not finite must be the same. In float32 a policy ratio that is nearer to the
 /// clip than it rounds may be clipped or not; its gradient may then be 0 or not.</para>
 /// </remarks>
@@ -144,8 +144,8 @@ public sealed class IcePopTolerance
             + (_single ? _times * (ProductUnits(index) + DivergenceUnits(index)) * Unit * size : Relative * size);
     }
 
-    /// <summary>For a metric. Means of signed differences cancel, so their gauge is the mean of the absolute ones; counts
-    /// are exact.</summary>
+    /// <summary>For a metric. Means of signed differences cancel, so their gauge is the mean of the absolute ones;
+    /// counts are exact.</summary>
     /// <param name="name">Its name.</param>
     /// <param name="value">The expected value.</param>
     /// <returns>The largest allowed distance.</returns>
