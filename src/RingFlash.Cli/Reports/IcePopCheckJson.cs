@@ -27,14 +27,16 @@ internal static class IcePopCheckJson
         json.WriteStartArray("equal_profiles");
         foreach (EqualProfile equal in check.EqualProfiles)
         {
-            json.WriteStartObject();
-            json.WriteString("profile", equal.Profile.Name);
-            json.WriteNumber("compared", equal.Compared);
-            json.WriteBoolean("within_float32", equal.WithinSingle);
-            json.WriteEndObject();
+            WriteProfile(json, equal);
         }
 
         json.WriteEndArray();
+        if (check.NearestProfile is not null)
+        {
+            json.WritePropertyName("nearest_profile");
+            WriteProfile(json, check.NearestProfile);
+        }
+
         json.WriteStartArray("cases");
         foreach (IcePopCheckedCase one in check.Cases)
         {
@@ -43,6 +45,16 @@ internal static class IcePopCheckJson
 
         json.WriteEndArray();
         Strings(json, "results_without_case", check.WithoutCase);
+        json.WriteEndObject();
+    }
+
+    private static void WriteProfile(Utf8JsonWriter json, EqualProfile equal)
+    {
+        json.WriteStartObject();
+        json.WriteString("profile", equal.Profile.Name);
+        json.WriteNumber("cases", equal.Cases);
+        json.WriteNumber("compared", equal.Compared);
+        json.WriteBoolean("within_float32", equal.WithinSingle);
         json.WriteEndObject();
     }
 

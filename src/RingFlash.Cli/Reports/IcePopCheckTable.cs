@@ -81,18 +81,31 @@ internal static class IcePopCheckTable
 
     private static string WhoseNumbers(IcePopCheck check)
     {
+        if (check.Compared == 0)
+        {
+            return "no profile was compared";
+        }
+
+        if (check.NearestProfile is { } nearest)
+        {
+            return $"your numbers equal no profile in every case; nearest is {nearest.Profile.Name}, equal"
+                + $"{Precision(nearest)} in {nearest.Cases} of {check.Cases.Count} cases";
+        }
+
         if (check.EqualProfiles.Count == 0)
         {
-            return check.Compared == 0 ? "no profile was compared" : "your numbers equal no other profile";
+            return "your numbers equal no other profile";
         }
 
         EqualProfile best = check.EqualProfiles[0];
         EqualProfile[] equal = [.. check.EqualProfiles.Where(one => one.Compared == best.Compared)];
         string profiles = (equal.Length == 1 ? "profile " : "profiles ")
             + string.Join(", ", equal.Select(one => one.Profile.Name));
-        string precision = best.WithinSingle ? " within the rounding of float32" : string.Empty;
-        return $"your numbers equal {profiles}{precision} ({Count(best.Compared)} numbers compared)";
+        return $"your numbers equal {profiles}{Precision(best)} ({Count(best.Compared)} numbers compared)";
     }
+
+    private static string Precision(EqualProfile profile) =>
+        profile.WithinSingle ? " within the rounding of float32" : string.Empty;
 
     private static void Names(ReportText text, string head, IEnumerable<string> names)
     {

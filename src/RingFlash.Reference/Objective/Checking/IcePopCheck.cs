@@ -32,12 +32,13 @@ public sealed record IcePopCheckedCase(
         : Comparison.Difference;
 }
 
-/// <summary>A profile that gives somebody's numbers.</summary>
+/// <summary>A profile that gives somebody's numbers, in all cases or in some.</summary>
 /// <param name="Profile">The profile.</param>
-/// <param name="Compared">Numbers compared, all equal.</param>
+/// <param name="Cases">Cases in which every number compared is equal.</param>
+/// <param name="Compared">Numbers compared in them.</param>
 /// <param name="WithinSingle">Whether they are equal only within the rounding of float32, though said to be
 /// float64.</param>
-public sealed record EqualProfile(ObjectiveProfile Profile, int Compared, bool WithinSingle);
+public sealed record EqualProfile(ObjectiveProfile Profile, int Cases, int Compared, bool WithinSingle);
 
 /// <summary>Somebody's results for cases, held against a profile; where they differ, against every other one.</summary>
 public sealed class IcePopCheck
@@ -46,12 +47,14 @@ public sealed class IcePopCheck
         ObjectiveProfile profile,
         IReadOnlyList<IcePopCheckedCase> cases,
         IReadOnlyList<string> withoutCase,
-        IReadOnlyList<EqualProfile> equal)
+        IReadOnlyList<EqualProfile> equal,
+        EqualProfile? nearest)
     {
         Profile = profile;
         Cases = cases;
         WithoutCase = withoutCase;
         EqualProfiles = equal;
+        NearestProfile = nearest;
     }
 
     /// <summary>What the numbers were held against.</summary>
@@ -63,9 +66,13 @@ public sealed class IcePopCheck
     /// <summary>Results whose case was not given.</summary>
     public IReadOnlyList<string> WithoutCase { get; }
 
-    /// <summary>The other profiles that give these numbers, those with the most numbers compared first; empty where
-    /// the check passed.</summary>
+    /// <summary>The other profiles that give these numbers in every case, those with the most numbers compared first;
+    /// empty where the check passed.</summary>
     public IReadOnlyList<EqualProfile> EqualProfiles { get; }
+
+    /// <summary>Where none does: the one that gives them in more cases than any other, the chosen one included; or
+    /// null.</summary>
+    public EqualProfile? NearestProfile { get; }
 
     /// <summary>Numbers compared.</summary>
     public int Compared => Cases.Sum(one => one.Compared);
@@ -105,39 +112,50 @@ public sealed class IcePopCheck
             .. actual.Results.Where(result => cases.All(file => file.Name != result.Name))
                 .Select(result => result.Name ?? "a result without the name of its case"),
         ];
-        bool passed = checkedCases.All(one => one.Agrees);
-        return new IcePopCheck(
-            profile, checkedCases, withoutCase, passed ? [] : Equal(subjects, checkedCases, profile));
-    }
-
-    private static IReadOnlyList<EqualProfile> Equal(
-        IReadOnlyList<Subject> subjects, IReadOnlyList<IcePopCheckedCase> found, ObjectiveProfile chosen)
-    {
-        for (int index = 0; index < found.Count; index++)
+        if (checkedCases.All(one => one.Agrees))
         {
-            subjects[index].Wrong =
-                [
-                    .. (found[index].Comparison?.Quantities ?? []).Where(quantity => quantity.Wrong > 0)
-                        .Select(quantity => quantity.Name),
-                ];
+            return new IcePopCheck(profile, checkedCases, withoutCase, [], null);
+        }
+
+        for (int index = 0; index < subjects.Length; index++)
+        {
+            subjects[index].Wrong = checkedCases[index].Comparison?.WrongNames ?? [];
         }
 
         Subject[] given = [.. subjects.Where(subject => subject.Actual is not null)];
-        int Numbers(ObjectiveProfile profile, bool singleTolerance, bool singleValues) =>
-            Subject.EqualNumbers(given, profile, singleTolerance, singleValues);
+        EqualProfile[] tried = Try(given, profile);
+        EqualProfile[] equal = [.. tried.Where(one => one.Cases == given.Length && one.Compared > 0)];
+        EqualProfile? nearest = tried.FirstOrDefault(one => one.Cases > checkedCases.Count(item => item.Agrees));
+        return new IcePopCheck(profile, checkedCases, withoutCase, equal, equal.Length > 0 ? null : nearest);
+    }
+
+    private static EqualProfile[] Try(Subject[] given, ObjectiveProfile chosen)
+    {
+        EqualProfile Judge(ObjectiveProfile profile, bool singleTolerance, bool singleValues)
+        {
+            int[] numbers =
+                [.. given.Select(subject => subject.EqualNumbers(profile, singleTolerance, singleValues))];
+            return new EqualProfile(profile, numbers.Count(count => count > 0), numbers.Sum(), singleTolerance);
+        }
+
         EqualProfile[] exact =
         [
             .. ObjectiveProfiles.All.Where(profile => profile.Name != chosen.Name)
-                .Select(profile => new EqualProfile(profile, Numbers(profile, false, false), false)),
+                .Select(profile => Judge(profile, false, false)),
         ];
 
         // Some frameworks compute in float32 whatever they are given, and some people forget to say that they did.
-        EqualProfile[] rounded = exact.Any(one => one.Compared > 0) || given.All(subject => subject.IsSingle) ? [] :
+        bool isRounded = exact.All(one => one.Cases < given.Length) && !given.All(subject => subject.IsSingle);
+        EqualProfile[] rounded = !isRounded ? [] :
         [
-            .. ObjectiveProfiles.All.Select(profile => new EqualProfile(
-                profile, Math.Max(Numbers(profile, true, false), Numbers(profile, true, true)), true)),
+            .. ObjectiveProfiles.All.Select(profile => Judge(profile, true, false)),
+            .. ObjectiveProfiles.All.Select(profile => Judge(profile, true, true)),
         ];
-        return [.. exact.Concat(rounded).Where(one => one.Compared > 0).OrderByDescending(one => one.Compared)];
+        return
+        [
+            .. exact.Concat(rounded).OrderByDescending(one => one.Cases).ThenByDescending(one => one.Compared)
+                .DistinctBy(one => one.Profile.Name),
+        ];
     }
 
     /// <summary>A case with the result to be judged; the gauges are computed once.</summary>
@@ -177,26 +195,8 @@ public sealed class IcePopCheck
                 file, IsSingle, comparison, problem, [.. actual.Unknown, .. comparison?.NotCompared ?? []]);
         }
 
-        /// <summary>How many numbers equal a profile's; 0 where one does not, or where a case has none.</summary>
-        public static int EqualNumbers(
-            IReadOnlyList<Subject> subjects, ObjectiveProfile profile, bool singleTolerance, bool singleValues)
-        {
-            int count = 0;
-            foreach (Subject subject in subjects)
-            {
-                int numbers = subject.EqualNumbers(profile, singleTolerance, singleValues);
-                if (numbers == 0)
-                {
-                    return 0;
-                }
-
-                count += numbers;
-            }
-
-            return count;
-        }
-
-        private int EqualNumbers(ObjectiveProfile profile, bool singleTolerance, bool singleValues)
+        /// <summary>How many numbers equal a profile's; 0 where one does not.</summary>
+        public int EqualNumbers(ObjectiveProfile profile, bool singleTolerance, bool singleValues)
         {
             IcePopExpectation? expected = Evaluate(profile, IsSingle || singleValues, out _);
             if (expected is null || actual!.Error is not null)

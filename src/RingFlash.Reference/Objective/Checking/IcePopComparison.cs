@@ -63,6 +63,10 @@ public sealed class IcePopComparison
     /// <summary>The first wrong quantity, or null.</summary>
     public IcePopQuantity? FirstWrong => _quantities.FirstOrDefault(quantity => quantity.Wrong > 0);
 
+    /// <summary>The names of the wrong quantities.</summary>
+    public IReadOnlyList<string> WrongNames =>
+        [.. _quantities.Where(quantity => quantity.Wrong > 0).Select(quantity => quantity.Name)];
+
     /// <summary>The first wrong quantity with a place, or null.</summary>
     public IcePopQuantity? FirstWrongToken =>
         _quantities.FirstOrDefault(quantity => quantity is { Wrong: > 0, First.Rollout: >= 0 });
