@@ -18,7 +18,7 @@ internal sealed class FrameworkInput<T>
         Mask = Traced<T>.Constant(
             Rows, Columns, Array.ConvertAll(batch.ResponseMask, flag => flag == 0 ? T.Zero : T.One));
         Advantages = Traced<T>.Constant(Rows, 1, batch.Advantages);
-        RowCounts = batch.RowCounts;
+        Reference = batch.Reference is null ? null : Traced<T>.Constant(Rows, Columns, batch.Reference);
         IcePopCorrection band = options.Correction as IcePopCorrection
             ?? throw new ArgumentException($"A profile needs the case's band; found {options.Correction.Name}.");
         Alpha = band.Alpha;
@@ -46,8 +46,8 @@ internal sealed class FrameworkInput<T>
     /// <summary>Â [rows, 1].</summary>
     public Traced<T> Advantages { get; }
 
-    /// <summary>Response tokens per row.</summary>
-    public int[] RowCounts { get; }
+    /// <summary>Log-probabilities of the frozen policy, or null.</summary>
+    public Traced<T>? Reference { get; }
 
     public double Alpha { get; }
 
@@ -62,6 +62,9 @@ internal sealed class FrameworkInput<T>
 
     /// <summary>max(n, 1).</summary>
     public Traced<T> CountsOrOne => Counts.Clamp(1, double.PositiveInfinity);
+
+    /// <summary>max(N, 1).</summary>
+    public Traced<T> TokensOrOne => Mask.Sum().Clamp(1, double.PositiveInfinity);
 
     /// <summary>
     /// What a framework without padding sees: positions behind the last response token of a row are 0 in every array,
@@ -85,6 +88,9 @@ internal sealed class FrameworkInput<T>
             return Traced<T>.Constant(Rows, Columns, inside);
         }
     }
+
+    /// <summary>One number per row, or per token, on every token.</summary>
+    public Traced<T> Spread(Traced<T> values) => Traced<T>.Where(Traced<T>.Constant(1, 1, [T.One]) | Mask, values, 0);
 
     /// <summary>PPO's pessimistic surrogate as a loss: max(−rÂ, −clip(r)Â), no guard against overflow.</summary>
     public Traced<T> Surrogate(Traced<T> ratio) => Traced<T>.Maximum(

@@ -21,6 +21,18 @@ public static class ObjectiveProfiles
             [],
             null),
         .. Slime.Profiles,
+        .. Verl.Profiles,
+        .. Trl.Profiles,
+        .. OpenRlhf.Profiles,
+        .. NemoRl.Profiles,
+        .. Areal.Profiles,
+        .. Roll.Profiles,
+        .. PrimeRl.Profiles,
+        .. OpenInstruct.Profiles,
+        .. Rllm.Profiles,
+        .. SkyRl.Profiles,
+        .. MsSwift.Profiles,
+        .. Megatron.Profiles,
     ];
 
     /// <summary>Finds a profile.</summary>

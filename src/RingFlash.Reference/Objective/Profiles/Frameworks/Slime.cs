@@ -25,6 +25,7 @@ internal sealed record Slime(bool Masks) : IFrameworkLoss
         new("slime/icepop", Source, "k inside the band; ratio space", Aggregations, [], new Slime(true)),
         new("slime/tis", Source, "k clamped to the band on both sides", Aggregations, [], new Slime(false)),
         new("miles/icepop", Miles, "slime's function", Aggregations, [], new Slime(true)),
+        .. SlimeHelper.Profiles,
     ];
 
     public FrameworkOutput<T> Evaluate<T>(FrameworkInput<T> input)

@@ -1,0 +1,45 @@
+using System.Collections.Generic;
+using System.Numerics;
+using RingFlash.Reference.Operators;
+
+namespace RingFlash.Reference.Objective.Profiles.Frameworks;
+
+/// <summary>
+/// ROLL's filter with the weight switched on: k on every position, tokens outside the band leave the mask, and the mask
+/// shrinks every denominator.
+/// </summary>
+internal sealed record Roll : IFrameworkLoss
+{
+    public static IReadOnlyList<ObjectiveProfile> Profiles { get; } =
+    [
+        new(
+            "roll/ratio_filter",
+            "alibaba/ROLL @8eb27cc2 roll/utils/train_infer_corrections.py, functionals.py (agg_loss)",
+            "k and a band filter; averages over kept tokens",
+            [
+                LossAggregationKind.SequenceMeanTokenMean, LossAggregationKind.TokenMean,
+                LossAggregationKind.SequenceMeanTokenSum,
+            ],
+            [
+                KnownFaults.RatioSpace, KnownFaults.NanPasses, KnownFaults.MinusInfinityTraining,
+                KnownFaults.OverflowTimesZero, KnownFaults.NanPadding, KnownFaults.ClippedOverflowGradient,
+                KnownFaults.KeptDenominators, KnownFaults.UnmaskedNumerator, KnownFaults.PaddingWeight,
+            ],
+            new Roll()),
+    ];
+
+    public FrameworkOutput<T> Evaluate<T>(FrameworkInput<T> input)
+        where T : struct, IBinaryFloatingPointIeee754<T>
+    {
+        Traced<T> k = (input.Old - input.Inference).Exp();
+        Traced<T> kept = input.Mask * ((k >= input.Alpha) & (k <= input.Beta)), counts = kept.RowSum();
+        Traced<T> loss = input.Surrogate((input.Current - input.Old).Exp()) * k, filled = counts > 0;
+        Traced<T> sums = (loss * kept).RowSum();
+        return new FrameworkOutput<T>(input) { Weight = k, Keep = kept }
+            .Loss(
+                LossAggregationKind.SequenceMeanTokenMean,
+                ((sums / (counts + 1e-8)) * filled).Sum() / (filled.Sum() + 1e-8))
+            .Loss(LossAggregationKind.TokenMean, loss.Sum() / kept.Sum())
+            .Loss(LossAggregationKind.SequenceMeanTokenSum, (sums * filled).Sum() / filled.Sum());
+    }
+}
