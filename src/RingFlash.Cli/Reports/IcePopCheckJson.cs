@@ -1,5 +1,6 @@
 using System.Collections.Generic;
 using System.IO;
+using System.Linq;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using RingFlash.Reference.Objective.Checking;
@@ -37,6 +38,7 @@ internal static class IcePopCheckJson
             WriteProfile(json, check.NearestProfile);
         }
 
+        Strings(json, "mistakes", check.Mistakes.Select(mistake => mistake.Description));
         json.WriteStartArray("cases");
         foreach (IcePopCheckedCase one in check.Cases)
         {

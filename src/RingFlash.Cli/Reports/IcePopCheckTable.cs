@@ -10,6 +10,7 @@ namespace RingFlash.Cli.Reports;
 internal static class IcePopCheckTable
 {
     private const int MostDifferences = 20;
+    private const int MostNames = 10;
 
     /// <summary>Writes the verdict, whose numbers these are, and the table.</summary>
     /// <param name="console">Where to.</param>
@@ -21,6 +22,11 @@ internal static class IcePopCheckTable
         if (!check.Passed)
         {
             text.Line(WhoseNumbers(check));
+            if (check.Mistakes.Count > 0)
+            {
+                text.Line("one change of the published objective gives your numbers: "
+                    + string.Join("; or ", check.Mistakes.Select(mistake => mistake.Description)));
+            }
         }
 
         text.Blank();
@@ -62,7 +68,14 @@ internal static class IcePopCheckTable
             text,
             "not compared, because the profile has no such quantity: ",
             check.Cases.SelectMany(one => one.NotCompared));
-        Names(text, "results without a case: ", check.WithoutCase);
+        if (check.WithoutCase.Count > MostNames)
+        {
+            text.Line($"{check.WithoutCase.Count} results belong to cases that were not given");
+        }
+        else
+        {
+            Names(text, "results of cases that were not given: ", check.WithoutCase);
+        }
     }
 
     private static string Verdict(IcePopCheck check)

@@ -129,7 +129,7 @@ public sealed class IcePopCheckTests : IDisposable
         other.AsObject().Remove("cases");
         run = await IcePop("check", "--cases", Ragged, "--actual", Write(other));
         Assert.Equal(ExitCodes.OverBudget, run.Code);
-        Assert.Contains("results without a case: another_case", run.Output, StringComparison.Ordinal);
+        Assert.Contains("results of cases that were not given: another_case", run.Output, StringComparison.Ordinal);
     }
 
     [Fact]

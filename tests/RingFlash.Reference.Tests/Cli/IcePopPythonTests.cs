@@ -49,7 +49,13 @@ public sealed class IcePopPythonTests : IDisposable
         Assert.StartsWith(
             "FAILED online_small_noise: weight of rollout 0, token 0 is 1, expected 1.01", run.Output,
             StringComparison.Ordinal);
-        Assert.Contains("your numbers equal profile", run.Output, StringComparison.Ordinal);
+        Assert.Contains("nearest is skyrl/token_mask", run.Output, StringComparison.Ordinal);
+        Assert.Contains(
+            "one change of the published objective gives your numbers: factor 1 instead of k", run.Output,
+            StringComparison.Ordinal);
+        string ragged = Path.Combine(Golden, "case_005_offpolicy_ragged.json");
+        run = await IcePop("check", "--cases", ragged, "--actual", actual);
+        Assert.Contains("your numbers equal profile skyrl/token_mask", run.Output, StringComparison.Ordinal);
     }
 
     [Fact]

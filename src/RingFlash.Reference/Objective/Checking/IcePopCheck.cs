@@ -48,13 +48,15 @@ public sealed class IcePopCheck
         IReadOnlyList<IcePopCheckedCase> cases,
         IReadOnlyList<string> withoutCase,
         IReadOnlyList<EqualProfile> equal,
-        EqualProfile? nearest)
+        EqualProfile? nearest,
+        IReadOnlyList<IcePopMistake> mistakes)
     {
         Profile = profile;
         Cases = cases;
         WithoutCase = withoutCase;
         EqualProfiles = equal;
         NearestProfile = nearest;
+        Mistakes = mistakes;
     }
 
     /// <summary>What the numbers were held against.</summary>
@@ -73,6 +75,10 @@ public sealed class IcePopCheck
     /// <summary>Where none does: the one that gives them in more cases than any other, the chosen one included; or
     /// null.</summary>
     public EqualProfile? NearestProfile { get; }
+
+    /// <summary>Changes of the published objective, one at a time, that give these numbers in every case; empty where the
+    /// check passed.</summary>
+    public IReadOnlyList<IcePopMistake> Mistakes { get; }
 
     /// <summary>Numbers compared.</summary>
     public int Compared => Cases.Sum(one => one.Compared);
@@ -114,7 +120,7 @@ public sealed class IcePopCheck
         ];
         if (checkedCases.All(one => one.Agrees))
         {
-            return new IcePopCheck(profile, checkedCases, withoutCase, [], null);
+            return new IcePopCheck(profile, checkedCases, withoutCase, [], null, []);
         }
 
         for (int index = 0; index < subjects.Length; index++)
@@ -126,7 +132,13 @@ public sealed class IcePopCheck
         EqualProfile[] tried = Try(given, profile);
         EqualProfile[] equal = [.. tried.Where(one => one.Cases == given.Length && one.Compared > 0)];
         EqualProfile? nearest = tried.FirstOrDefault(one => one.Cases > checkedCases.Count(item => item.Agrees));
-        return new IcePopCheck(profile, checkedCases, withoutCase, equal, equal.Length > 0 ? null : nearest);
+        IcePopMistake[] mistakes =
+        [
+            .. IcePopMistake.All.Where(mistake => given.Length > 0 && given.All(subject =>
+                subject.EqualNumbers(mistake.Evaluate, false, false) > 0)),
+        ];
+        return new IcePopCheck(
+            profile, checkedCases, withoutCase, equal, equal.Length > 0 ? null : nearest, mistakes);
     }
 
     private static EqualProfile[] Try(Subject[] given, ObjectiveProfile chosen)
@@ -134,7 +146,7 @@ public sealed class IcePopCheck
         EqualProfile Judge(ObjectiveProfile profile, bool singleTolerance, bool singleValues)
         {
             int[] numbers =
-                [.. given.Select(subject => subject.EqualNumbers(profile, singleTolerance, singleValues))];
+                [.. given.Select(subject => subject.EqualNumbers(profile.Evaluate, singleTolerance, singleValues))];
             return new EqualProfile(profile, numbers.Count(count => count > 0), numbers.Sum(), singleTolerance);
         }
 
@@ -181,7 +193,7 @@ public sealed class IcePopCheck
             }
 
             IcePopExpectation? values = actual.Error is null ? _values.Value : null;
-            IcePopExpectation? expected = Evaluate(profile, IsSingle, out string raised);
+            IcePopExpectation? expected = Evaluate(profile.Evaluate, IsSingle, out string raised);
             string problem = (values, expected) switch
             {
                 (null, null) or (not null, not null) => string.Empty,
@@ -195,10 +207,11 @@ public sealed class IcePopCheck
                 file, IsSingle, comparison, problem, [.. actual.Unknown, .. comparison?.NotCompared ?? []]);
         }
 
-        /// <summary>How many numbers equal a profile's; 0 where one does not.</summary>
-        public int EqualNumbers(ObjectiveProfile profile, bool singleTolerance, bool singleValues)
+        /// <summary>How many numbers equal somebody's; 0 where one does not.</summary>
+        public int EqualNumbers(
+            Func<IcePopCaseFile, bool, IcePopExpectation?> evaluate, bool singleTolerance, bool singleValues)
         {
-            IcePopExpectation? expected = Evaluate(profile, IsSingle || singleValues, out _);
+            IcePopExpectation? expected = Evaluate(evaluate, IsSingle || singleValues, out _);
             if (expected is null || actual!.Error is not null)
             {
                 return expected is null && actual!.Error is not null ? 1 : 0;
@@ -222,12 +235,13 @@ public sealed class IcePopCheck
                 values,
                 new IcePopTolerance(file.Batch, _published.Value, expected.PerTokenLoss, asSingle));
 
-        private IcePopExpectation? Evaluate(ObjectiveProfile profile, bool asSingle, out string raised)
+        private IcePopExpectation? Evaluate(
+            Func<IcePopCaseFile, bool, IcePopExpectation?> evaluate, bool asSingle, out string raised)
         {
             try
             {
                 raised = string.Empty;
-                return profile.Evaluate(file, asSingle);
+                return evaluate(file, asSingle);
             }
             catch (ProfileErrorException exception)
             {

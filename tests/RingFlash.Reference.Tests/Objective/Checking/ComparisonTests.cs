@@ -177,7 +177,7 @@ public sealed class ComparisonTests : IDisposable
                 continue; // weights or a mask only: many share them
             }
 
-            string path = _temporary.Write("actual.json", Results(files, profile));
+            string path = _temporary.Write("actual.json", Results(files, file => profile.Evaluate(file)));
             using IcePopActualFile actual = IcePopActualFile.Open(path);
             ObjectiveProfile other = ObjectiveProfiles.All.First(one => one.Name != profile.Name);
             IcePopCheck check = IcePopCheck.Run(files, actual, other);
@@ -187,7 +187,61 @@ public sealed class ComparisonTests : IDisposable
         }
     }
 
-    private static string Results(IEnumerable<IcePopCaseFile> files, ObjectiveProfile profile)
+    [Fact]
+    public void TheNumbersThatFrameworksReturnedAreRecognised()
+    {
+        IcePopCaseFile file = IcePopCases.Number(5);
+        JsonObject peers = JsonNode.Parse(File.ReadAllText(
+            Path.Combine(IcePopCases.Folder, "peers", "case_005_offpolicy_ragged.peers.json")))!["peers"]!.AsObject();
+        int recognised = 0;
+        foreach ((string name, JsonNode? peer) in peers)
+        {
+            JsonObject loss = [], gradient = [];
+            foreach (string word in ObjectiveWords.Aggregations.ToArray().Select(kind => kind.Word()))
+            {
+                if (peer!["f64"]![word] is JsonObject values)
+                {
+                    loss[word] = values["loss"]!.DeepClone();
+                    gradient[word] = values["grad"]!.DeepClone();
+                }
+            }
+
+            if (loss.Count == 0)
+            {
+                continue;
+            }
+
+            JsonObject result = new() { ["case"] = file.Name, ["loss"] = loss, ["grad"] = gradient };
+            using IcePopActualFile actual =
+                IcePopActualFile.Open(_temporary.Write("peer.json", result.ToJsonString()));
+            ObjectiveProfile other = ObjectiveProfiles.All.First(one => one.Name == "prime_rl/dppo(HEAD)");
+            Assert.True(ObjectiveProfiles.TryFind(name, out ObjectiveProfile? own), name);
+            IcePopCheck check = IcePopCheck.Run([file], actual, name == other.Name ? ObjectiveProfiles.All[0] : other);
+            Assert.False(check.Passed, name);
+            Assert.True(check.EqualProfiles.Any(equal => equal.Profile == own), name);
+            recognised++;
+        }
+
+        Assert.True(recognised >= 25, $"{recognised} frameworks recognised");
+    }
+
+    [Fact]
+    public void EveryMistakeIsRecognisedByItsNumbers()
+    {
+        IcePopCaseFile[] files = [.. new[] { 5, 8, 12, 14, 25, 27, 40, 47, 49 }.Select(IcePopCases.Number)];
+        foreach (IcePopMistake mistake in IcePopMistake.All)
+        {
+            IcePopCaseFile[] possible = [.. files.Where(file => mistake.Evaluate(file, false) is not null)];
+            string path = _temporary.Write("actual.json", Results(possible, file => mistake.Evaluate(file, false)!));
+            using IcePopActualFile actual = IcePopActualFile.Open(path);
+            IcePopCheck check = IcePopCheck.Run(possible, actual, ObjectiveProfiles.All[0]);
+            Assert.False(check.Passed, mistake.Description);
+            Assert.Equal([mistake.Description], check.Mistakes.Select(found => found.Description));
+        }
+    }
+
+    private static string Results(
+        IEnumerable<IcePopCaseFile> files, Func<IcePopCaseFile, IcePopExpectation> evaluate)
     {
         using MemoryStream stream = new();
         using (Utf8JsonWriter json = new(stream))
@@ -200,7 +254,7 @@ public sealed class ComparisonTests : IDisposable
                 json.WriteString("case", file.Name);
                 try
                 {
-                    IcePopValuesJson.Write(json, file.Batch, profile.Evaluate(file), everything: true);
+                    IcePopValuesJson.Write(json, file.Batch, evaluate(file), everything: true);
                 }
                 catch (ProfileErrorException exception)
                 {
