@@ -40,8 +40,8 @@ internal sealed record OpenInstruct(double Cap) : IFrameworkLoss
         where T : struct, IBinaryFloatingPointIeee754<T>
     {
         Traced<T> k = Traced<T>.Where(input.Mask, (input.Old - input.Inference).Clamp(-10, 10), 0).Exp();
-        Traced<T> inside = (k >= input.Alpha) & (k <= input.Beta);
-        Traced<T> weight = Traced<T>.Where(inside, k, 0).Clamp(double.NegativeInfinity, Cap) * input.Mask;
+        Traced<T> outside = (k < input.Alpha) | (k > input.Beta);
+        Traced<T> weight = Traced<T>.Where(outside, 0, k).Clamp(double.NegativeInfinity, Cap) * input.Mask;
         Traced<T> loss = input.Surrogate((input.Current - input.Old).Exp()) * weight;
         return new FrameworkOutput<T>(input) { Weight = weight }
             .Loss(LossAggregationKind.TokenMean, (loss * input.Mask).Sum() / input.Mask.Sum());

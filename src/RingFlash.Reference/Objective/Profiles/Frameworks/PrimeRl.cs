@@ -60,7 +60,10 @@ internal sealed record PrimeRl(PrimeRlLoss Kind) : IFrameworkLoss
             case PrimeRlLoss.MaskedImportanceSampling:
                 Traced<T> k = difference.Detach().Exp();
                 Traced<T> kept = mask & !((k < input.Alpha) | (k > input.Beta));
-                loss = Traced<T>.Where(kept, -k * input.Advantages * input.Current, 0);
+
+                // A penalty on Δ stands in the coefficient with the weight 0.
+                Traced<T> coefficient = k * (input.Advantages - (difference.Detach() * 0));
+                loss = Traced<T>.Where(kept, -coefficient * input.Current, 0);
                 break;
             case PrimeRlLoss.IcePop:
                 Traced<T> lower = input.Alpha, upper = input.Beta;

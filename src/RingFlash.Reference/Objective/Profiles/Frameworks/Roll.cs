@@ -34,12 +34,12 @@ internal sealed record Roll : IFrameworkLoss
         Traced<T> k = (input.Old - input.Inference).Exp();
         Traced<T> kept = input.Mask * ((k >= input.Alpha) & (k <= input.Beta)), counts = kept.RowSum();
         Traced<T> loss = input.Surrogate((input.Current - input.Old).Exp()) * k, filled = counts > 0;
-        Traced<T> sums = (loss * kept).RowSum();
+        Traced<T> sums = (loss * kept).RowSum(), responses = (input.Counts > 0).Sum().Clamp(1, double.PositiveInfinity);
         return new FrameworkOutput<T>(input) { Weight = k, Keep = kept }
             .Loss(
                 LossAggregationKind.SequenceMeanTokenMean,
-                ((sums / (counts + 1e-8)) * filled).Sum() / (filled.Sum() + 1e-8))
-            .Loss(LossAggregationKind.TokenMean, loss.Sum() / kept.Sum())
-            .Loss(LossAggregationKind.SequenceMeanTokenSum, (sums * filled).Sum() / filled.Sum());
+                (sums / counts.Clamp(1, double.PositiveInfinity) * filled).Sum() / responses)
+            .Loss(LossAggregationKind.TokenMean, loss.Sum() / input.TokensOrOne)
+            .Loss(LossAggregationKind.SequenceMeanTokenSum, (sums * filled).Sum() / responses);
     }
 }

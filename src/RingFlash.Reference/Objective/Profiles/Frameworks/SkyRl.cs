@@ -45,7 +45,7 @@ internal sealed record SkyRl(bool Truncates) : IFrameworkLoss
         where T : struct, IBinaryFloatingPointIeee754<T>
     {
         Traced<T> k = (input.Old - input.Inference).Single().Clamp(-20, 20).SingleExp(), mask = input.Mask;
-        Traced<T> outside = ((k < input.Alpha) | (k > input.Beta)) & mask, kept = mask * !outside;
+        Traced<T> kept = mask * ((k >= input.Alpha) & (k <= input.Beta)), outside = mask & !kept;
         Traced<T> loss = input.Surrogate((input.Current - input.Old).Exp());
         loss = Truncates ? loss * k.Clamp(double.NegativeInfinity, input.Beta) : loss;
         T[] masked = (k * mask).Values;
