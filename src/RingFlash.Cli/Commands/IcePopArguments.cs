@@ -1,9 +1,11 @@
 using System;
 using System.Collections.Generic;
 using System.CommandLine;
+using System.Globalization;
 using System.IO;
 using System.Linq;
 using RingFlash.Reference.Numerics;
+using RingFlash.Reference.Objective;
 using RingFlash.Reference.Objective.Profiles;
 
 namespace RingFlash.Cli.Commands;
@@ -45,6 +47,33 @@ internal static class IcePopArguments
         throw new UsageException(
             $"--profile: no profile '{wanted}'; nearest are {string.Join(", ", nearest)}; "
             + "ringflash icepop profiles lists all");
+    }
+
+    /// <summary>Reads cases for a profile.</summary>
+    /// <param name="file">The case file.</param>
+    /// <param name="profile">The profile.</param>
+    /// <returns>The case.</returns>
+    /// <exception cref="InvalidInputException">The file breaks a rule, or holds a log-probability above 0 where the
+    /// profile needs probabilities.</exception>
+    public static IcePopCaseFile ReadCase(string file, ObjectiveProfile profile)
+    {
+        IcePopCaseFile loss = IcePopCaseFile.ReadAny(file);
+        RolloutBatch batch = loss.Batch;
+        for (int index = 0; profile.NeedsProbabilities && index < batch.ResponseMask.Length; index++)
+        {
+            double highest = Math.Max(batch.OldLogProbabilities[index], batch.InferenceLogProbabilities[index]);
+            if (batch.ResponseMask[index] != 0 && highest > 0)
+            {
+                throw new InvalidInputException(
+                    file,
+                    $"rollout {index / batch.ResponseLength}, token {index % batch.ResponseLength}",
+                    string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"profile {profile.Name} needs probabilities; found the log-probability {highest:R}, above 0"));
+            }
+        }
+
+        return loss;
     }
 
     /// <summary>Understands a precision.</summary>

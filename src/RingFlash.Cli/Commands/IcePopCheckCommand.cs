@@ -57,7 +57,7 @@ internal static class IcePopCheckCommand
             foreach (string file in files)
             {
                 cancellation.ThrowIfCancellationRequested();
-                read.Add(IcePopCaseFile.ReadAny(file));
+                read.Add(IcePopArguments.ReadCase(file, chosen));
             }
 
             using IcePopActualFile judged = IcePopActualFile.Open(results);

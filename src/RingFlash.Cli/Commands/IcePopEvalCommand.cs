@@ -69,7 +69,7 @@ internal static class IcePopEvalCommand
             foreach (string file in files)
             {
                 cancellation.ThrowIfCancellationRequested();
-                evaluations.Add(IcePopEvaluation.Of(IcePopCaseFile.ReadAny(file), chosen, single));
+                evaluations.Add(IcePopEvaluation.Of(IcePopArguments.ReadCase(file, chosen), chosen, single));
             }
 
             IcePopEvaluationTable.Write(ReportConsole.Create(context.Output, context.Colour), evaluations, chosen);

@@ -50,7 +50,7 @@ internal sealed record IcePopEvaluation(
         }
 
         IcePopTolerance tolerance = new(
-            file.Batch, PolicyObjective.Evaluate(file.Batch, file.Options), expected.PerTokenLoss, single);
+            file.Batch, PolicyObjective.Evaluate(file.Batch, file.Options), expected, single);
         IcePopComparison comparison = IcePopComparison.Compare(file.Batch, expected, values, tolerance);
         return new IcePopEvaluation(
             file, profile, precision, values, string.Empty, comparison.Compared > 0, comparison.Difference);

@@ -65,6 +65,25 @@ public sealed class IcePopBadInputTests : IDisposable
         Assert.Equal(JsonValueKind.Number, values["loss"]!["seq_mean_token_mean"]!.GetValueKind());
     }
 
+    [Theory]
+    [InlineData("-2.5", "0.5", ExitCodes.BadInput)]
+    [InlineData("[[-1.5, -2], [-3, -4]]", "[[-1.5, -2], [1e-300, -4]]", ExitCodes.BadInput)]
+    [InlineData("[[-1.5, -2], [-3, -4]]", "[[-1.5, -2], [-3, 4]]", ExitCodes.WithinBudget)]
+    [InlineData("-2.5", "0", ExitCodes.WithinBudget)]
+    public async Task AKPopProfileNeedsProbabilities(string text, string replacement, int code)
+    {
+        string path = Damaged(text, replacement);
+        ToolRun run = await IcePop("eval", path, "--profile", "areal/kpop_phi0.1");
+        Assert.Equal(code, run.Code);
+        Assert.Equal(ExitCodes.WithinBudget, (await IcePop("eval", path)).Code);
+        if (code != ExitCodes.WithinBudget)
+        {
+            Assert.DoesNotContain('\n', run.Error.TrimEnd('\n', '\r'));
+            Assert.Contains("needs probabilities", run.Error, StringComparison.Ordinal);
+            Assert.Contains(", token ", run.Error, StringComparison.Ordinal);
+        }
+    }
+
     [Fact]
     public async Task AnOverflowingPolicyRatioIsInfinityAndAnEmptyMaskIsZero()
     {

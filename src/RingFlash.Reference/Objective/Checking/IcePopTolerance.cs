@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.Linq;
 using RingFlash.Reference.Operators;
 
@@ -29,26 +30,37 @@ public sealed class IcePopTolerance
     private readonly double _times;
     private readonly double[] _contributions;
     private readonly double[] _rowContributions;
+    private readonly double[] _weightUnits;
+    private readonly IcePopExpectation _expected;
 
     /// <summary>Prepares the gauges.</summary>
     /// <param name="batch">The inputs.</param>
     /// <param name="result">The published objective on them, in float64.</param>
-    /// <param name="contributions">[rollouts, response], those of what is expected; null for the published
-    /// objective's.</param>
+    /// <param name="expected">What the numbers are held against; another profile's have other sizes.</param>
     /// <param name="single">Whether both sides are float32.</param>
-    public IcePopTolerance(RolloutBatch batch, ObjectiveResult result, double[]? contributions, bool single)
+    public IcePopTolerance(RolloutBatch batch, ObjectiveResult result, IcePopExpectation expected, bool single)
     {
         ArgumentNullException.ThrowIfNull(batch);
         ArgumentNullException.ThrowIfNull(result);
+        ArgumentNullException.ThrowIfNull(expected);
         _batch = batch;
         _result = result;
         _single = single;
         _times = single ? 2 : 1;
-        _contributions = Array.ConvertAll(contributions ?? result.Contributions, Finite);
+        _expected = expected;
+        _contributions = Array.ConvertAll(expected.PerTokenLoss ?? result.Contributions, Finite);
         _rowContributions = new double[batch.Rollouts];
+        _weightUnits = new double[_contributions.Length];
         for (int index = 0; index < _contributions.Length; index++)
         {
             _rowContributions[Row(index)] += _contributions[index];
+            _weightUnits[index] = Size(batch.OldLogProbabilities, index)
+                + Size(batch.InferenceLogProbabilities, index) + Finite(result.LogRatios[index]) + 4;
+        }
+
+        for (int row = 0; row < batch.Rollouts && expected.Weight is not null; row++)
+        {
+            GatherResponseWeight(row, expected.Weight);
         }
     }
 
@@ -103,9 +115,13 @@ public sealed class IcePopTolerance
     public double Loss(LossAggregationKind aggregation, double value)
     {
         double sum = _single ? SmallestSingle : Relative * Math.Abs(value);
+        double[]? gradient = _expected.Gradient.GetValueOrDefault(aggregation.Word());
         for (int index = 0; index < _contributions.Length; index++)
         {
-            double size = _contributions[index] * Coefficient(aggregation, index);
+            // A token that trains has its contribution as gradient, whoever's contribution it is.
+            double size = Math.Max(
+                _contributions[index] * Coefficient(aggregation, index),
+                gradient is null ? 0 : Finite(gradient[index]));
             sum += size * (_single ? (ProductUnits(index) * Unit) + SumRelative : Relative);
         }
 
@@ -186,11 +202,25 @@ public sealed class IcePopTolerance
 
     private int Row(int index) => index / _batch.ResponseLength;
 
-    private double WeightUnits(int index)
+    // A weight that all of a response shares is a product over its tokens, and has all of their roundings.
+    private void GatherResponseWeight(int row, double[] weights)
     {
-        double old = Size(_batch.OldLogProbabilities, index), inference = Size(_batch.InferenceLogProbabilities, index);
-        return old + inference + Finite(_result.LogRatios[index]) + 4;
+        int[] tokens =
+        [
+            .. Enumerable.Range(row * _batch.ResponseLength, _batch.ResponseLength)
+                .Where(index => _batch.ResponseMask[index] != 0),
+        ];
+        if (tokens.Length > 1 && weights[tokens[0]] != 1 && tokens.All(index => weights[index] == weights[tokens[0]]))
+        {
+            double sum = tokens.Sum(index => _weightUnits[index]);
+            foreach (int index in tokens)
+            {
+                _weightUnits[index] = sum;
+            }
+        }
     }
+
+    private double WeightUnits(int index) => _weightUnits[index];
 
     private double RatioUnits(int index)
     {
