@@ -18,8 +18,8 @@ internal static class KnownFaults
     public static ProfileFault OverflowTimesZero { get; } =
         new("F5", "an infinite ratio outside the band is multiplied by 0: NaN (OpenRLHF #1314)");
 
-    public static ProfileFault ClippedOverflowGradient { get; } =
-        new("F6", "a clipped token with an infinite policy ratio has the gradient 0 · ∞ = NaN instead of 0");
+    public static ProfileFault OverflowGradient { get; } =
+        new("F6", "a clipped or dropped token with an infinite ratio has the gradient 0 · ∞ = NaN instead of 0");
 
     public static ProfileFault EverythingMaskedRaises { get; } =
         new("F7", "all weights 0: the effective sample size divides by zero and raises (verl #7559)");
@@ -49,7 +49,7 @@ internal static class KnownFaults
         new("F15", "log-ratios are limited to ±20 (open-instruct ±10): infinite ones become finite weights");
 
     public static ProfileFault NonFiniteKept { get; } =
-        new("F16", "a Δ that is not finite is replaced by 0, so a token about which nothing is known trains at weight 1");
+        new("F16", "a Δ that is not finite becomes 0: a token about which nothing is known trains at weight 1");
 
     public static ProfileFault SinglePrecision { get; } =
         new("F17", "the ratio is formed in float32 whatever the inputs are: an error of 6e-8·|Δ| in float64");
@@ -91,5 +91,11 @@ internal static class KnownFaults
         new("F29", "1 − 1e-8 is 1 in float32: 0 · log(0/0) is NaN and drops tokens that both engines are sure of");
 
     public static ProfileFault SequenceProduct { get; } =
-        new("F30", "the product over a response leaves every band as it grows longer: whole responses vanish (TRL #4772)");
+        new("F30", "the product over a response leaves every band as it grows: responses vanish whole (TRL #4772)");
+
+    public static ProfileFault LogLikelihoodValue { get; } =
+        new("F31", "the value is k·Â·log π: only its gradient can be compared with anyone else's");
+
+    public static ProfileFault InfiniteRatioKept { get; } =
+        new("F32", "an infinite k that no upper end stops is kept: weight and loss become infinite or NaN");
 }

@@ -1,5 +1,7 @@
 using System;
 using System.Collections.Generic;
+using System.Globalization;
+using System.Linq;
 using RingFlash.Reference.Numerics;
 using RingFlash.Reference.Objective.Checking;
 using RingFlash.Reference.Operators;
@@ -25,7 +27,7 @@ public sealed record ObjectiveProfile
         Source = source;
         Summary = summary;
         Aggregations = aggregations;
-        Faults = faults;
+        Faults = [.. faults.OrderBy(fault => int.Parse(fault.Number.AsSpan(1), CultureInfo.InvariantCulture))];
         FrameworkLoss = loss;
     }
 
@@ -44,7 +46,7 @@ public sealed record ObjectiveProfile
     /// <summary>The aggregations that it offers; empty where it offers weights or a mask only.</summary>
     public IReadOnlyList<LossAggregationKind> Aggregations { get; }
 
-    /// <summary>What to beware of.</summary>
+    /// <summary>What to beware of, by number.</summary>
     public IReadOnlyList<ProfileFault> Faults { get; }
 
     /// <summary>Whether it needs probabilities, so that a log-probability above 0 on a response token has no meaning;
@@ -54,7 +56,10 @@ public sealed record ObjectiveProfile
     /// <summary>The formula; null for our own.</summary>
     internal IFrameworkLoss? FrameworkLoss { get; }
 
-    /// <summary>What the framework returns for a case with its band, clip widths and KL coefficient.</summary>
+    /// <summary>
+    /// What the framework's function returns for a case, with the case's band and clip widths. A KL term is not part of
+    /// those functions; "paper" gives it apart, under <see cref="IcePopExpectation.Divergence"/>.
+    /// </summary>
     /// <param name="loss">The case.</param>
     /// <param name="singlePrecision">In float32 on rounded inputs, else in float64.</param>
     /// <returns>Its values by the names of the schema; what it does not offer is null or absent.</returns>

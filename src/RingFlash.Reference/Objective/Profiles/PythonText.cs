@@ -17,11 +17,16 @@ internal static class PythonText
         double size = Math.Abs(value);
         if (size != 0 && (size < 1e-4 || size >= 1e16))
         {
-            string[] parts = value.ToString("E16", CultureInfo.InvariantCulture).Split('E');
-            string shortest = value.ToString("R", CultureInfo.InvariantCulture);
-            string digits = shortest.Contains('E', StringComparison.Ordinal) ? shortest.Split('E')[0] : parts[0].TrimEnd('0').TrimEnd('.');
-            int exponent = int.Parse(parts[1], CultureInfo.InvariantCulture);
-            return $"{digits}e{(exponent < 0 ? '-' : '+')}{Math.Abs(exponent):D2}";
+            // .NET's shortest text has an exponent there too, below 1e-5 and from 1E+15 on; only 1e-5 to 1e-4 differ.
+            string[] parts = value.ToString("R", CultureInfo.InvariantCulture).Split('E');
+            if (parts.Length == 2)
+            {
+                int exponent = int.Parse(parts[1], CultureInfo.InvariantCulture);
+                return $"{parts[0]}e{(exponent < 0 ? '-' : '+')}{Math.Abs(exponent):D2}";
+            }
+
+            string digits = parts[0][(parts[0].IndexOf("0.0000", StringComparison.Ordinal) + 6)..];
+            return $"{(value < 0 ? "-" : "")}{digits[0]}{(digits.Length > 1 ? "." + digits[1..] : "")}e-05";
         }
 
         string text = value.ToString("R", CultureInfo.InvariantCulture);

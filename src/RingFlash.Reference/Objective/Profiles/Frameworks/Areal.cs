@@ -21,7 +21,7 @@ internal sealed record Areal(double? Divergence) : IFrameworkLoss
             "k inside the band, in float32; not finite counts as k = 1",
             [LossAggregationKind.TokenMean],
             [
-                KnownFaults.RatioSpace, KnownFaults.MinusInfinityTraining, KnownFaults.ClippedOverflowGradient,
+                KnownFaults.RatioSpace, KnownFaults.MinusInfinityTraining, KnownFaults.OverflowGradient,
                 KnownFaults.NonFiniteKept, KnownFaults.SinglePrecision,
             ],
             new Areal((double?)null)),
@@ -31,8 +31,8 @@ internal sealed record Areal(double? Divergence) : IFrameworkLoss
             "k where both binary divergences are at most 0.1",
             [LossAggregationKind.TokenMean],
             [
-                KnownFaults.MinusInfinityTraining, KnownFaults.ClippedOverflowGradient, KnownFaults.NonFiniteKept,
-                KnownFaults.SinglePrecision, KnownFaults.ProbabilityClampInSingle,
+                KnownFaults.OverflowGradient, KnownFaults.NonFiniteKept, KnownFaults.SinglePrecision,
+                KnownFaults.ProbabilityClampInSingle,
             ],
             new Areal(0.1)) { NeedsProbabilities = true },
     ];

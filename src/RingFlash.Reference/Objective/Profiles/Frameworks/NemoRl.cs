@@ -18,7 +18,7 @@ internal sealed record NemoRl(CorrectionWord Word) : IFrameworkLoss
 
     private static readonly ProfileFault[] Faults =
     [
-        KnownFaults.MinusInfinityTraining, KnownFaults.NanPadding, KnownFaults.ClippedOverflowGradient,
+        KnownFaults.MinusInfinityTraining, KnownFaults.NanPadding, KnownFaults.OverflowGradient,
         KnownFaults.EmptyRowsLeave, KnownFaults.AddedConstant, KnownFaults.NonFiniteZero,
     ];
 

@@ -15,7 +15,7 @@ internal sealed record OpenInstruct(double Cap) : IFrameworkLoss
     private static readonly ProfileFault[] Faults =
     [
         KnownFaults.RatioSpace, KnownFaults.NanPasses, KnownFaults.MinusInfinityTraining, KnownFaults.NanPadding,
-        KnownFaults.ClippedOverflowGradient, KnownFaults.SafetyBound,
+        KnownFaults.OverflowGradient, KnownFaults.EmptyBatchNan, KnownFaults.SafetyBound,
     ];
 
     public static IReadOnlyList<ObjectiveProfile> Profiles { get; } =

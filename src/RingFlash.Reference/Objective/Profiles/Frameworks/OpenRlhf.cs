@@ -33,6 +33,7 @@ internal sealed record OpenRlhf(CorrectionWord Word) : IFrameworkLoss
     [
         KnownFaults.NanPasses, KnownFaults.MinusInfinityTraining, KnownFaults.NanPadding, KnownFaults.EmptyBatchNan,
         KnownFaults.EmptyRowsLeave, KnownFaults.AddedConstant, KnownFaults.SafetyBound,
+        KnownFaults.InfiniteRatioKept,
     ];
 
     public static IReadOnlyList<ObjectiveProfile> Profiles { get; } =

@@ -33,28 +33,33 @@ internal sealed record PrimeRl(PrimeRlLoss Kind) : IFrameworkLoss
             "PrimeIntellect-ai/prime-rl @cae5532f5 " + Path,
             "k·Â·ℓ with k of the current policy, detached",
             [LossAggregationKind.TokenMean],
-            [KnownFaults.RatioSpace, KnownFaults.LivePolicyBand],
+            [
+                KnownFaults.RatioSpace, KnownFaults.NanPasses, KnownFaults.OverflowGradient,
+                KnownFaults.LivePolicyBand, KnownFaults.LogLikelihoodValue, KnownFaults.InfiniteRatioKept,
+            ],
             new PrimeRl(PrimeRlLoss.MaskedImportanceSampling)),
         new(
             "prime_rl/IcePopLoss(sep2026)",
             "PrimeIntellect-ai/prime-rl pull request 3526 " + Path,
             "reading B: the live ratio with its gradient, log space",
             [LossAggregationKind.TokenMean],
-            [KnownFaults.LivePolicyBand, KnownFaults.NanPasses],
+            [KnownFaults.LivePolicyBand, KnownFaults.NanPasses, KnownFaults.InfiniteRatioKept],
             new PrimeRl(PrimeRlLoss.IcePop)),
         new(
             "prime_rl/dppo(HEAD)",
             "PrimeIntellect-ai/prime-rl @7e2f0273f " + Path,
             "DPPO, width 0.2, plus 0.001·Δ²",
             [LossAggregationKind.TokenMean],
-            [KnownFaults.LivePolicyBand, KnownFaults.NanPasses, KnownFaults.OverflowTimesZero],
+            [KnownFaults.NanPasses, KnownFaults.OverflowTimesZero, KnownFaults.InfiniteRatioKept],
             new PrimeRl(PrimeRlLoss.DirectedGap)),
     ];
 
     public FrameworkOutput<T> Evaluate<T>(FrameworkInput<T> input)
         where T : struct, IBinaryFloatingPointIeee754<T>
     {
-        Traced<T> difference = input.Current - input.Inference, mask = input.Mask, loss;
+        // Samples arrive without padding.
+        Traced<T> current = input.Cut(input.Current), inference = input.Cut(input.Inference);
+        Traced<T> difference = current - inference, mask = input.Mask, loss;
         switch (Kind)
         {
             case PrimeRlLoss.MaskedImportanceSampling:
@@ -63,7 +68,7 @@ internal sealed record PrimeRl(PrimeRlLoss Kind) : IFrameworkLoss
 
                 // A penalty on Δ stands in the coefficient with the weight 0.
                 Traced<T> coefficient = k * (input.Advantages - (difference.Detach() * 0));
-                loss = Traced<T>.Where(kept, -coefficient * input.Current, 0);
+                loss = Traced<T>.Where(kept, -coefficient * current, 0);
                 break;
             case PrimeRlLoss.IcePop:
                 Traced<T> lower = input.Alpha, upper = input.Beta;
@@ -72,7 +77,7 @@ internal sealed record PrimeRl(PrimeRlLoss Kind) : IFrameworkLoss
                 loss = Traced<T>.Where(mask & !masked, -input.Advantages * safe.Exp(), 0);
                 break;
             default:
-                Traced<T> gap = input.Current.Exp().Detach() - input.Inference.Exp();
+                Traced<T> gap = current.Exp().Detach() - inference.Exp();
                 Traced<T> positive = input.Advantages > 0;
                 Traced<T> invalid = (positive & (gap > 0.2)) | (!positive & (gap < -0.2));
                 Traced<T> policy = (mask & !invalid) * input.Advantages * difference.Exp();

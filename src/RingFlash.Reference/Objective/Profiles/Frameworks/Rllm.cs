@@ -16,8 +16,9 @@ internal sealed record Rllm : IFrameworkLoss
             "reading C: REINFORCE with a detached k of the current policy",
             [LossAggregationKind.TokenMean],
             [
-                KnownFaults.RatioSpace, KnownFaults.NanPasses, KnownFaults.NanPadding, KnownFaults.OverflowTimesZero,
-                KnownFaults.LivePolicyBand,
+                KnownFaults.RatioSpace, KnownFaults.NanPasses, KnownFaults.MinusInfinityTraining,
+                KnownFaults.NanPadding, KnownFaults.OverflowTimesZero, KnownFaults.LivePolicyBand,
+                KnownFaults.LogLikelihoodValue, KnownFaults.InfiniteRatioKept,
             ],
             new Rllm()),
     ];

@@ -22,8 +22,9 @@ internal sealed record Roll : IFrameworkLoss
             ],
             [
                 KnownFaults.RatioSpace, KnownFaults.NanPasses, KnownFaults.MinusInfinityTraining,
-                KnownFaults.OverflowTimesZero, KnownFaults.NanPadding, KnownFaults.ClippedOverflowGradient,
-                KnownFaults.KeptDenominators, KnownFaults.UnmaskedNumerator, KnownFaults.PaddingWeight,
+                KnownFaults.OverflowTimesZero, KnownFaults.NanPadding, KnownFaults.OverflowGradient,
+                KnownFaults.EmptyRowsLeave, KnownFaults.KeptDenominators, KnownFaults.UnmaskedNumerator,
+                KnownFaults.PaddingWeight, KnownFaults.InfiniteRatioKept,
             ],
             new Roll()),
     ];

@@ -8,8 +8,8 @@ namespace RingFlash.Reference.Objective.Profiles.Frameworks;
 
 /// <summary>
 /// SkyRL's off-policy correction: e^(Δ limited to ±20) in float32; tokens outside the band leave the mask; with
-/// truncation the surrogate is multiplied by the ratio cut at β, else by 1. The surrogate around it is PPO's, divided by
-/// the original count.
+/// truncation the surrogate is multiplied by the ratio cut at β, else by 1. The surrogate around it is PPO's, divided
+/// by the original count.
 /// </summary>
 /// <param name="Truncates">Whether the ratio multiplies the loss.</param>
 internal sealed record SkyRl(bool Truncates) : IFrameworkLoss
@@ -19,8 +19,8 @@ internal sealed record SkyRl(bool Truncates) : IFrameworkLoss
 
     private static readonly ProfileFault[] Faults =
     [
-        KnownFaults.RatioSpace, KnownFaults.NanPasses, KnownFaults.MinusInfinityTraining, KnownFaults.SafetyBound,
-        KnownFaults.SinglePrecision,
+        KnownFaults.RatioSpace, KnownFaults.MinusInfinityTraining, KnownFaults.NanPadding,
+        KnownFaults.OverflowGradient, KnownFaults.SafetyBound, KnownFaults.SinglePrecision,
     ];
 
     public static IReadOnlyList<ObjectiveProfile> Profiles { get; } =
@@ -37,7 +37,7 @@ internal sealed record SkyRl(bool Truncates) : IFrameworkLoss
             Source,
             "the mask and the ratio cut at β: IcePop in float32",
             [LossAggregationKind.TokenMean],
-            Faults,
+            [KnownFaults.NanPasses, .. Faults],
             new SkyRl(true)),
     ];
 

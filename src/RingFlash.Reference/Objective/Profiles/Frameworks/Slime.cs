@@ -20,11 +20,35 @@ internal sealed record Slime(bool Masks) : IFrameworkLoss
     private static readonly LossAggregationKind[] Aggregations =
         [LossAggregationKind.SequenceMeanTokenMean, LossAggregationKind.TokenMean];
 
+    private static readonly ProfileFault[] Faults =
+    [
+        KnownFaults.MinusInfinityTraining, KnownFaults.OverflowGradient, KnownFaults.EmptyRowsCountOne,
+        KnownFaults.InfiniteRatioKept,
+    ];
+
     public static IReadOnlyList<ObjectiveProfile> Profiles { get; } =
     [
-        new("slime/icepop", Source, "k inside the band; ratio space", Aggregations, [], new Slime(true)),
-        new("slime/tis", Source, "k clamped to the band on both sides", Aggregations, [], new Slime(false)),
-        new("miles/icepop", Miles, "slime's function", Aggregations, [], new Slime(true)),
+        new(
+            "slime/icepop",
+            Source,
+            "k inside the band",
+            Aggregations,
+            [KnownFaults.RatioSpace, .. Faults],
+            new Slime(Masks: true)),
+        new(
+            "slime/tis",
+            Source,
+            "k cut to the band on both sides",
+            Aggregations,
+            [KnownFaults.NanPasses, .. Faults],
+            new Slime(Masks: false)),
+        new(
+            "miles/icepop",
+            Miles,
+            "slime's function",
+            Aggregations,
+            [KnownFaults.RatioSpace, .. Faults],
+            new Slime(Masks: true)),
         .. SlimeHelper.Profiles,
     ];
 

@@ -4,13 +4,16 @@ using System.Numerics;
 namespace RingFlash.Reference.Objective.Profiles.Frameworks;
 
 /// <summary>
-/// slime's example helper in its mask mode: e^(limited Δ) of the token, of the response's sum or of its mean, kept where
-/// it lies in the band. Gives weights and a mask; the weights of rejected tokens keep their value.
+/// slime's example helper in its mask mode: e^(limited Δ) of the token, of the response's sum or of its mean, kept
+/// where it lies in the band. Gives weights and a mask; the weights of rejected tokens keep their value.
 /// </summary>
 /// <param name="Level">token, sequence or geometric.</param>
 internal sealed record SlimeHelper(SlimeHelperLevel Level) : IFrameworkLoss
 {
     private const string Source = "THUDM/slime @624b824a examples/train_infer_mismatch_helper/mis.py";
+
+    private static readonly ProfileFault[] Faults =
+        [KnownFaults.EqualBoundsRaise, KnownFaults.SafetyBound, KnownFaults.NanPasses];
 
     public static IReadOnlyList<ObjectiveProfile> Profiles { get; } =
     [
@@ -19,21 +22,21 @@ internal sealed record SlimeHelper(SlimeHelperLevel Level) : IFrameworkLoss
             Source,
             "token ratio, separate mask",
             [],
-            [KnownFaults.EqualBoundsRaise, KnownFaults.SafetyBound, KnownFaults.NanPasses],
+            [KnownFaults.RatioSpace, .. Faults],
             new SlimeHelper(SlimeHelperLevel.Token)),
         new(
             "slime/mis_geometric",
             Source,
             "mean log-ratio of the response",
             [],
-            [KnownFaults.EqualBoundsRaise, KnownFaults.SafetyBound, KnownFaults.NanPasses],
+            Faults,
             new SlimeHelper(SlimeHelperLevel.Geometric)),
         new(
             "slime/mis_sequence",
             Source,
             "product of the response's ratios",
             [],
-            [KnownFaults.EqualBoundsRaise, KnownFaults.SafetyBound, KnownFaults.NanPasses],
+            [KnownFaults.SequenceProduct, .. Faults],
             new SlimeHelper(SlimeHelperLevel.Sequence)),
     ];
 

@@ -33,8 +33,8 @@ internal sealed record Trl(TrlMode Mode, bool OffersWeights = true) : IFramework
 
     private static readonly ProfileFault[] Faults =
     [
-        KnownFaults.RatioSpace, KnownFaults.NanPasses, KnownFaults.MinusInfinityTraining, KnownFaults.NanPadding,
-        KnownFaults.ClippedOverflowGradient, KnownFaults.PaddingWeight,
+        KnownFaults.NanPasses, KnownFaults.MinusInfinityTraining, KnownFaults.NanPadding,
+        KnownFaults.OverflowGradient, KnownFaults.InfiniteRatioKept,
     ];
 
     public static IReadOnlyList<ObjectiveProfile> Profiles { get; } =
@@ -44,28 +44,28 @@ internal sealed record Trl(TrlMode Mode, bool OffersWeights = true) : IFramework
             Source,
             "k inside the band; NaN passes",
             Aggregations,
-            Faults,
+            [KnownFaults.RatioSpace, KnownFaults.PaddingWeight, .. Faults],
             new Trl(TrlMode.TokenMask)),
         new(
             "trl/sequence_mask",
             Source,
             "TRL's default: the response's product inside the band",
             Aggregations,
-            [.. Faults, KnownFaults.SequenceProduct],
+            [KnownFaults.PaddingWeight, KnownFaults.SequenceProduct, .. Faults],
             new Trl(TrlMode.SequenceMask)),
         new(
             "trl/token_truncate",
             Source,
             "k cut to the band on both sides",
             Aggregations,
-            Faults,
+            [KnownFaults.PaddingWeight, .. Faults],
             new Trl(TrlMode.TokenTruncate)),
         new(
             "unsloth_zoo/token_mask",
             Unsloth,
             "as TRL's token mask",
             Aggregations,
-            Faults,
+            [KnownFaults.RatioSpace, .. Faults],
             new Trl(TrlMode.TokenMask, OffersWeights: false)),
     ];
 

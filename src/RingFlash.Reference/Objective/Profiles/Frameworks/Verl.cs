@@ -17,11 +17,11 @@ internal sealed record Verl(bool Sequence, double DualClip) : IFrameworkLoss
 
     private const string Prefix = "rollout_corr/";
 
-    private static readonly ProfileFault[] TokenFaults =
+    private static readonly ProfileFault[] Faults =
     [
-        KnownFaults.RatioSpace, KnownFaults.NanPasses, KnownFaults.MinusInfinityTraining, KnownFaults.NanPadding,
-        KnownFaults.EverythingMaskedRaises, KnownFaults.ZeroLowerBoundRaises, KnownFaults.EmptyBatchRaises,
-        KnownFaults.EmptyRowsLeave, KnownFaults.AddedConstant, KnownFaults.SafetyBound,
+        KnownFaults.MinusInfinityTraining, KnownFaults.NanPadding, KnownFaults.EverythingMaskedRaises,
+        KnownFaults.ZeroLowerBoundRaises, KnownFaults.EmptyBatchRaises, KnownFaults.EmptyRowsLeave,
+        KnownFaults.AddedConstant, KnownFaults.SafetyBound,
     ];
 
     private static readonly LossAggregationKind[] Aggregations =
@@ -37,31 +37,28 @@ internal sealed record Verl(bool Sequence, double DualClip) : IFrameworkLoss
             Source,
             "k inside the band; Δ limited to ±20; no dual clip",
             Aggregations,
-            TokenFaults,
+            [KnownFaults.RatioSpace, .. Faults],
             new Verl(false, 1e30)),
         new(
             "verl/icepop_token_dualclip3",
             Source,
             "the same with the default dual clip of 3",
             Aggregations,
-            [.. TokenFaults, KnownFaults.DualClip],
+            [KnownFaults.RatioSpace, .. Faults, KnownFaults.DualClip],
             new Verl(false, 3)),
         new(
             "verl/icepop_sequence",
             Source,
             "product of the response's ratios inside the band",
             Aggregations,
-            [.. TokenFaults, KnownFaults.SequenceProduct],
+            [.. Faults, KnownFaults.SequenceProduct],
             new Verl(true, 1e30)),
         new(
             "verl/rs_token_k1",
             Source,
             "rejection mask over infer/train",
             [],
-            [
-                KnownFaults.InverseDirection, KnownFaults.NanPasses, KnownFaults.ZeroLowerBoundRaises,
-                KnownFaults.EmptyBatchRaises, KnownFaults.SafetyBound,
-            ],
+            [KnownFaults.InverseDirection, KnownFaults.ZeroLowerBoundRaises, KnownFaults.EmptyBatchRaises],
             new VerlRejection()),
     ];
 

@@ -38,7 +38,8 @@ internal sealed record Megatron : IFrameworkLoss
             [LossAggregationKind.TokenMean],
             [
                 KnownFaults.NanPasses, KnownFaults.MinusInfinityTraining, KnownFaults.NanPadding,
-                KnownFaults.ClippedOverflowGradient, KnownFaults.UpperOnly, KnownFaults.ZeroTimesDivergence,
+                KnownFaults.OverflowGradient, KnownFaults.UpperOnly, KnownFaults.ZeroTimesDivergence,
+                KnownFaults.InfiniteRatioKept,
             ],
             new Megatron()),
     ];
