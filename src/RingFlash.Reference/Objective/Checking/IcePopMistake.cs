@@ -35,9 +35,7 @@ public sealed record IcePopMistake
         Weight("the band applied to a response's geometric mean", band =>
             new GeometricMaskCorrection(band.Alpha, band.Beta, TimesRatio: true)),
         new("the band decided in ratio space", (options, _) =>
-            options with { Mismatch = options.Mismatch with { Decision = BandDecision.RatioSpace } }),
-        new("a log-ratio that is not finite taken as ratio 1", (options, _) =>
-            options with { Mismatch = options.Mismatch with { NonFinite = NonFiniteTreatment.RatioOne } }),
+            options with { Decision = BandDecision.RatioSpace }),
         new("no PPO clip", (options, _) => options with
         {
             EpsilonLow = double.PositiveInfinity,
