@@ -76,8 +76,8 @@ public sealed class IcePopCheck
     /// null.</summary>
     public EqualProfile? NearestProfile { get; }
 
-    /// <summary>Changes of the published objective, one at a time, that give these numbers in every case; empty where the
-    /// check passed.</summary>
+    /// <summary>Changes of the published objective, one at a time, that give these numbers in every case; empty where
+    /// the check passed.</summary>
     public IReadOnlyList<IcePopMistake> Mistakes { get; }
 
     /// <summary>Numbers compared.</summary>

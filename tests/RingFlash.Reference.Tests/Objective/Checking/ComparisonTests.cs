@@ -1,5 +1,5 @@
-// Red here means that the judge of other people's losses is blind to a mistake, calls a right number wrong, or points at
-// the wrong place.
+// Red here means that the judge of other people's losses is blind to a mistake, calls a right number wrong, or points
+// at the wrong place.
 using System;
 using System.Collections.Generic;
 using System.IO;
