@@ -49,6 +49,10 @@ public sealed record ObjectiveProfile
     /// <summary>What to beware of, by number.</summary>
     public IReadOnlyList<ProfileFault> Faults { get; }
 
+    /// <summary>Whether it needs probabilities, so that a log-probability above 0 on a response token has no meaning;
+    /// to the others only differences matter.</summary>
+    public bool NeedsProbabilities { get; internal init; }
+
     /// <summary>The formula; null for our own.</summary>
     internal IFrameworkLoss? FrameworkLoss { get; }
 

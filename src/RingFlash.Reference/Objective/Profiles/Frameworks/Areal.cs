@@ -34,7 +34,7 @@ internal sealed record Areal(double? Divergence) : IFrameworkLoss
                 KnownFaults.OverflowGradient, KnownFaults.NonFiniteKept, KnownFaults.SinglePrecision,
                 KnownFaults.ProbabilityClampInSingle,
             ],
-            new Areal(0.1)),
+            new Areal(0.1)) { NeedsProbabilities = true },
     ];
 
     public FrameworkOutput<T> Evaluate<T>(FrameworkInput<T> input)
