@@ -94,6 +94,7 @@ internal static class Program
             debug,
             VerifyCommand.Create(context),
             IcePopCommand.Create(context),
+            SynthCommand.Create(context),
         };
         root.HelpName = "ringflash";
         foreach (Option option in root.Options)

@@ -7,33 +7,49 @@ using Spectre.Console;
 namespace RingFlash.Cli;
 
 /// <summary>One moving line while a person waits; it is gone when the report begins.</summary>
-internal sealed class TerminalProgress : IProgress<VerifyProgress>
+internal static class TerminalProgress
 {
-    private readonly ProgressTask _task;
-
-    private TerminalProgress(ProgressTask task) => _task = task;
-
-    /// <summary>Runs work and shows where it stands.</summary>
-    /// <param name="context">The outside world; its output is a terminal.</param>
-    /// <param name="work">The work.</param>
+    /// <summary>Runs work and shows where it stands; without a terminal it only runs it.</summary>
+    /// <typeparam name="TProgress">What the work reports on the way.</typeparam>
+    /// <typeparam name="TResult">What it returns.</typeparam>
+    /// <param name="context">The outside world.</param>
+    /// <param name="describe">A line, and the share that is done, 0 … 1.</param>
+    /// <param name="work">The work; gets null where nobody watches.</param>
     /// <returns>What the work returns.</returns>
-    public static VerifyReport Run(ToolContext context, Func<IProgress<VerifyProgress>, VerifyReport> work) =>
-        ReportConsole.CreateLive(context.Output, context.Colour)
-            .Progress()
-            .AutoClear(true)
-            .Columns(
-                new SpinnerColumn(),
-                new PercentageColumn(),
-                new TaskDescriptionColumn { Alignment = Justify.Left })
-            .Start(live => work(new TerminalProgress(live.AddTask("starting"))));
+    public static TResult Run<TProgress, TResult>(
+        ToolContext context,
+        Func<TProgress, (string Text, double Fraction)> describe,
+        Func<IProgress<TProgress>?, TResult> work) =>
+        !context.OutputIsTerminal
+            ? work(null)
+            : ReportConsole.CreateLive(context.Output, context.Colour)
+                .Progress()
+                .AutoClear(true)
+                .Columns(
+                    new SpinnerColumn(),
+                    new PercentageColumn(),
+                    new TaskDescriptionColumn { Alignment = Justify.Left })
+                .Start(live => work(new Line<TProgress>(live.AddTask("starting"), describe)));
 
-    /// <inheritdoc/>
-    public void Report(VerifyProgress value)
+    /// <summary>Runs a verification and shows where it stands.</summary>
+    /// <param name="context">The outside world.</param>
+    /// <param name="work">The verification.</param>
+    /// <returns>Its report.</returns>
+    public static VerifyReport Run(ToolContext context, Func<IProgress<VerifyProgress>?, VerifyReport> work) =>
+        Run<VerifyProgress, VerifyReport>(context, Describe, work);
+
+    private static (string Text, double Fraction) Describe(VerifyProgress value) => (
+        $"{value.Run}/{value.Runs} {value.Case} {value.Engine} {VerifyReport.ModeWord(value.Mode)}: {value.Step}",
+        (value.Run - 1 + Math.Clamp(value.Fraction, 0, 1)) / Math.Max(1, value.Runs));
+
+    private sealed class Line<TProgress>(
+        ProgressTask task, Func<TProgress, (string Text, double Fraction)> describe) : IProgress<TProgress>
     {
-        string text = $"{value.Run}/{value.Runs} {value.Case} {value.Engine} {VerifyReport.ModeWord(value.Mode)}: "
-            + value.Step;
-        _task.Description = Markup.Escape(InvalidInputException.Escape(text));
-        double done = (value.Run - 1 + Math.Clamp(value.Fraction, 0, 1)) / Math.Max(1, value.Runs);
-        _task.Value = 100 * done;
+        public void Report(TProgress value)
+        {
+            (string text, double fraction) = describe(value);
+            task.Description = Markup.Escape(InvalidInputException.Escape(text));
+            task.Value = 100 * fraction;
+        }
     }
 }

@@ -1,4 +1,5 @@
 using System;
+using System.IO;
 
 namespace RingFlash.Benchmarks;
 
@@ -14,9 +15,12 @@ internal static class Program
         {
             case ["objective", ..]:
                 return ObjectiveBenchmark.Run(args.Length > 1 ? args[1] : "python3");
+            case ["synth", ..]:
+                return SynthBenchmark.Run(args.Length > 1 ? args[1] : Path.GetTempPath());
             default:
-                Console.Error.WriteLine(
-                    "usage: dotnet run -c Release --project tools/Benchmarks -- objective [PYTHON-WITH-TORCH]");
+                Console.Error.WriteLine("usage: dotnet run -c Release --project tools/Benchmarks -- WORD");
+                Console.Error.WriteLine("  objective [PYTHON-WITH-TORCH]");
+                Console.Error.WriteLine("  synth [FOLDER-ON-THE-DISK-TO-MEASURE]");
                 return 2;
         }
     }

@@ -107,9 +107,8 @@ internal static class VerifyCommand
             Filter = request.Filter,
             ThreadCount = request.Threads,
         };
-        VerifyReport report = context.OutputIsTerminal
-            ? TerminalProgress.Run(context, progress => context.Verify(options, progress, cancellation))
-            : context.Verify(options, null, cancellation);
+        VerifyReport report =
+            TerminalProgress.Run(context, progress => context.Verify(options, progress, cancellation));
         cancellation.ThrowIfCancellationRequested();
 
         IAnsiConsole console = ReportConsole.Create(context.Output, context.Colour);
