@@ -4,7 +4,9 @@ using RingFlash.Reference.Configuration;
 
 namespace RingFlash.Cli.Commands;
 
-/// <summary>A configuration as people name it: a built-in one, a <c>config.json</c>, or the folder that holds one.</summary>
+/// <summary>
+/// A configuration as people name it: a built-in one, a <c>config.json</c>, or the folder that holds one.
+/// </summary>
 /// <param name="Text">What was typed.</param>
 /// <param name="Json">The <c>config.json</c>, UTF-8.</param>
 internal sealed record ConfigurationName(string Text, byte[] Json)

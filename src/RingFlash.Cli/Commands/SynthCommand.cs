@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
@@ -39,14 +40,14 @@ internal static class SynthCommand
         };
         Option<string> output = new("--out")
         {
-            Description = "The folder to write. Absent, empty, or begun by the same command: then it goes on from there.",
+            Description = "The folder to write: absent, empty, or begun by the same command, which then goes on.",
             HelpName = "DIR",
             Required = true,
         };
         Option<string?> layers = new("--layers")
         {
-            Description = "Only main layers a to b, renumbered from 0 as every loader wants them, with the weights that "
-                + "they have in the whole model; an MTP layer comes along behind the last. Default: all.",
+            Description = "Only main layers a to b, renumbered from 0 as every loader wants them, with the weights "
+                + "that they have in the whole model; an MTP layer comes along behind the last. Default: all.",
             HelpName = "a-b",
         };
         Option<string?> dtype = new("--dtype")
@@ -109,6 +110,12 @@ internal static class SynthCommand
             throw new UsageException($"--layers: '{layers}' is not a range; write 0-2, or 5 for one layer");
         }
 
+        int layerCount = ConfigurationReader.Read(name.Json, name.Text).LayerCount;
+        if (range is not null && range.Last >= layerCount)
+        {
+            throw new UsageException($"--layers: {range} was asked for, {name.Text} has layers 0-{layerCount - 1}");
+        }
+
         WeightStorage? storage = null;
         if (dtype is not null)
         {
@@ -154,7 +161,7 @@ internal static class SynthCommand
             options,
             checkpoint,
             folder,
-            TerminalProgress.Run<CheckpointProgress, System.Collections.Generic.IReadOnlyList<ShardResult>>(
+            TerminalProgress.Run<CheckpointProgress, IReadOnlyList<ShardResult>>(
                 context,
                 Describe,
                 progress => checkpoint.Write(folder, workers, tokenizer, progress, cancellation)),

@@ -28,7 +28,8 @@ internal sealed class CheckpointShard
     private static readonly Dictionary<string, string> Metadata = new() { ["format"] = "pt" };
 
     private readonly SafetensorsLayout layout;
-    private readonly (TensorPieces Tensor, int Piece)[] pieces;
+    private readonly TensorPieces[] tensors;
+    private readonly long[] firstPieces; // of each tensor; the last entry is the number of all pieces
 
     /// <summary>Lays a shard out.</summary>
     /// <param name="name">The file name.</param>
@@ -39,13 +40,12 @@ internal sealed class CheckpointShard
         layout = new SafetensorsLayout(tensors.SelectMany(tensor => tensor.Tensors), Metadata);
 
         // In the order of the file, so that the disk is written from front to back.
-        pieces =
-        [
-            .. from tensor in tensors
-               orderby layout.FileOffset(tensor.Tensors[0].Name)
-               from piece in Enumerable.Range(0, tensor.Count)
-               select (tensor, piece),
-        ];
+        this.tensors = [.. tensors.OrderBy(tensor => layout.FileOffset(tensor.Tensors[0].Name))];
+        firstPieces = new long[this.tensors.Length + 1];
+        for (int index = 0; index < this.tensors.Length; index++)
+        {
+            firstPieces[index + 1] = firstPieces[index] + this.tensors[index].Count;
+        }
     }
 
     /// <summary>The file name.</summary>
@@ -147,20 +147,21 @@ internal sealed class CheckpointShard
     /// <returns>False as soon as the sink said false.</returns>
     private bool MakeAll(WorkerPool workers, CancellationToken cancellation, FileSink sink)
     {
-        int next = -1;
+        long next = -1;
         int refused = 0;
         workers.Run(workers.ThreadCount, (_, _, _) =>
         {
             PieceBuffers buffers = new();
             try
             {
-                for (int index = Interlocked.Increment(ref next);
-                    index < pieces.Length && Volatile.Read(ref refused) == 0;
+                for (long index = Interlocked.Increment(ref next);
+                    index < firstPieces[^1] && Volatile.Read(ref refused) == 0;
                     index = Interlocked.Increment(ref next))
                 {
                     cancellation.ThrowIfCancellationRequested();
-                    (TensorPieces tensor, int piece) = pieces[index];
-                    tensor.Make(piece, buffers, (part, offset, bytes) =>
+                    int tensor = TensorOf(index);
+                    int piece = (int)(index - firstPieces[tensor]);
+                    tensors[tensor].Make(piece, buffers, (part, offset, bytes) =>
                     {
                         if (!sink(buffers, layout.FileOffset(part.Name) + offset, bytes))
                         {
@@ -176,6 +177,12 @@ internal sealed class CheckpointShard
             }
         });
         return refused == 0;
+    }
+
+    private int TensorOf(long piece)
+    {
+        int found = Array.BinarySearch(firstPieces, piece);
+        return found >= 0 ? found : ~found - 1;
     }
 
     private delegate bool FileSink(PieceBuffers buffers, long offset, ReadOnlySpan<byte> bytes);

@@ -23,8 +23,8 @@ public sealed record CheckpointProgress(int Shard, int Shards, string FileName, 
 public sealed record ShardResult(string FileName, long Bytes, ShardOutcome Outcome);
 
 /// <summary>
-/// Writes the weights of a checkpoint in the layout of Hugging Face: numbered shards and the index that names them. A run
-/// that was stopped goes on where it stood: whole shards are checked and kept.
+/// Writes the weights of a checkpoint in the layout of Hugging Face: numbered shards and the index that names them. A
+/// run that was stopped goes on where it stood: whole shards are checked and kept.
 /// </summary>
 internal sealed class CheckpointWriter
 {

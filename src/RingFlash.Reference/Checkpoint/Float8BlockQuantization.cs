@@ -1,4 +1,5 @@
 using System;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using RingFlash.Reference.Numerics;
@@ -6,14 +7,14 @@ using RingFlash.Reference.Numerics;
 namespace RingFlash.Reference.Checkpoint;
 
 /// <summary>
-/// Block FP8 as the published converter writes it: e4m3 codes and one float32 scale per 128 × 128 block of a weight. The
-/// way back is <see cref="Float8BlockMatrix"/>: code · scale.
+/// Block FP8 as the published converter writes it: e4m3 codes and one float32 scale per 128 × 128 block of a weight.
+/// The way back is <see cref="Float8BlockMatrix"/>: code · scale.
 /// </summary>
 /// <remarks>
 /// <para>Maths: scale = max(max |w|, 1e-4) / 448 over the block; where the scale has to be a power of two,
 /// 2^⌈log2 max(scale, 1e-10)⌉. Code = e4m3(w / scale).</para>
-/// <para>Rounding: the division by 448 and the division by the scale are float32; the code is the nearest, ties to even,
-/// saturating at ±448. A block at the edge of the matrix counts what is there (the converter pads with zeros).</para>
+/// <para>Rounding: the division by 448 and the division by the scale are float32; the code is the nearest, ties to
+/// even, saturating at ±448. A block at the edge counts what is there (the converter pads with zeros).</para>
 /// <para>Special values: weights must be finite; a block of zeros has scale 1e-4 / 448.</para>
 /// <para>Source: inclusionAI/Ling-V2@af8837e tools/convert_dcp_to_safetensors.py.</para>
 /// </remarks>
@@ -24,6 +25,8 @@ public static class Float8BlockQuantization
     private const float SmallestScale = 1e-10f;
 
     private const uint FractionMask = 0x007FFFFF;
+
+    private const int Lanes = 16;
 
     /// <summary>Whether the published converter rounds the scales of a matrix up to powers of two.</summary>
     /// <param name="name">The checkpoint name of a quantised matrix.</param>
@@ -62,13 +65,7 @@ public static class Float8BlockQuantization
         {
             int first = block * Float8BlockMatrix.BlockSize;
             int width = Math.Min(Float8BlockMatrix.BlockSize, columns - first);
-            float maximum = 0;
-            for (int row = 0; row < rows; row++)
-            {
-                maximum = MathF.Max(maximum, LargestMagnitude(values.Slice((row * columns) + first, width)));
-            }
-
-            scales[block] = Scale(maximum, powerOfTwo);
+            scales[block] = Scale(LargestMagnitude(values[first..], rows, columns, width), powerOfTwo);
             for (int row = 0; row < rows; row++)
             {
                 int start = (row * columns) + first;
@@ -84,24 +81,32 @@ public static class Float8BlockQuantization
         return BitConverter.UInt32BitsToSingle((bits + FractionMask) & ~FractionMask);
     }
 
-    private static float LargestMagnitude(ReadOnlySpan<float> values)
+    // The block begins at values[0]; its rows are (columns) apart and (width) long.
+    private static float LargestMagnitude(ReadOnlySpan<float> values, int rows, int columns, int width)
     {
-        Vector512<float> largest = Vector512<float>.Zero;
-        int vectorised = values.Length / Vector512<float>.Count * Vector512<float>.Count;
-        for (int index = 0; index < vectorised; index += Vector512<float>.Count)
-        {
-            largest = Vector512.Max(largest, Vector512.Abs(Vector512.Create(values[index..])));
-        }
-
+        Vector512<float> even = Vector512<float>.Zero, odd = even;
+        int vectorised = width / (2 * Lanes) * (2 * Lanes);
         float maximum = 0;
-        for (int lane = 0; lane < Vector512<float>.Count; lane++)
+        for (int row = 0; row < rows; row++)
         {
-            maximum = MathF.Max(maximum, largest[lane]);
+            ReadOnlySpan<float> part = values.Slice(row * columns, width);
+            ref float source = ref MemoryMarshal.GetReference(part);
+            for (int index = 0; index < vectorised; index += 2 * Lanes)
+            {
+                even = Vector512.Max(even, Vector512.Abs(Vector512.LoadUnsafe(ref source, (nuint)index)));
+                odd = Vector512.Max(odd, Vector512.Abs(Vector512.LoadUnsafe(ref source, (nuint)(index + Lanes))));
+            }
+
+            foreach (float value in part[vectorised..])
+            {
+                maximum = MathF.Max(maximum, MathF.Abs(value));
+            }
         }
 
-        foreach (float value in values[vectorised..])
+        even = Vector512.Max(even, odd);
+        for (int lane = 0; lane < Lanes; lane++)
         {
-            maximum = MathF.Max(maximum, MathF.Abs(value));
+            maximum = MathF.Max(maximum, even[lane]);
         }
 
         return maximum;
@@ -109,17 +114,17 @@ public static class Float8BlockQuantization
 
     private static void Quantize(ReadOnlySpan<float> values, float scale, Span<byte> codes)
     {
-        const int Lanes = 64; // four vectors of codes fill one vector of bytes
+        const int Step = 4 * Lanes; // four vectors of codes fill one vector of bytes
         Vector512<float> divisor = Vector512.Create(scale);
         ref float source = ref MemoryMarshal.GetReference(values);
         ref byte target = ref MemoryMarshal.GetReference(codes);
         int index = 0;
-        for (; index <= values.Length - Lanes; index += Lanes)
+        for (; index <= values.Length - Step; index += Step)
         {
-            Vector512<uint> a = Float8E4M3.FromSingle(Vector512.LoadUnsafe(ref source, (nuint)index) / divisor);
-            Vector512<uint> b = Float8E4M3.FromSingle(Vector512.LoadUnsafe(ref source, (nuint)index + 16) / divisor);
-            Vector512<uint> c = Float8E4M3.FromSingle(Vector512.LoadUnsafe(ref source, (nuint)index + 32) / divisor);
-            Vector512<uint> d = Float8E4M3.FromSingle(Vector512.LoadUnsafe(ref source, (nuint)index + 48) / divisor);
+            Vector512<uint> a = Codes(ref source, index, divisor);
+            Vector512<uint> b = Codes(ref source, index + Lanes, divisor);
+            Vector512<uint> c = Codes(ref source, index + (2 * Lanes), divisor);
+            Vector512<uint> d = Codes(ref source, index + (3 * Lanes), divisor);
             Vector512.Narrow(Vector512.Narrow(a, b), Vector512.Narrow(c, d)).StoreUnsafe(ref target, (nuint)index);
         }
 
@@ -128,4 +133,8 @@ public static class Float8BlockQuantization
             codes[index] = Float8E4M3.FromSingle(values[index] / scale);
         }
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<uint> Codes(ref float source, int index, Vector512<float> divisor) =>
+        Float8E4M3.FromSingle(Vector512.LoadUnsafe(ref source, (nuint)index) / divisor);
 }

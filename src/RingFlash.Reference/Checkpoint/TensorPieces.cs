@@ -12,8 +12,8 @@ namespace RingFlash.Reference.Checkpoint;
 internal delegate void PieceSink(TensorInfo tensor, long byteOffset, ReadOnlySpan<byte> bytes);
 
 /// <summary>
-/// What a checkpoint stores under one name, or a quantised matrix together with its scales, cut into pieces that several
-/// threads can make in any order. Each piece has about 2 MiB, so the size of the tensor does not matter.
+/// What a checkpoint stores under one name, or a quantised matrix together with its scales, cut into pieces that
+/// several threads can make in any order. Each piece has about 2 MiB, so the size of the tensor does not matter.
 /// </summary>
 internal abstract class TensorPieces
 {

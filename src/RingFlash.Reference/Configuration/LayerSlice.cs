@@ -14,8 +14,8 @@ namespace RingFlash.Reference.Configuration;
 /// <remarks>
 /// <para>Renumbered, because every loader builds <c>num_hidden_layers</c> layers from 0 and asks for them by that
 /// number. <c>first_k_dense_replace</c> becomes the number of dense layers in the range.</para>
-/// <para>The MTP layer, when the configuration has one, belongs to the model and not to the range: it comes along behind
-/// the last layer, as Ling-V2 and every loader expect it, and keeps its weights too.</para>
+/// <para>The MTP layer, when the configuration has one, belongs to the model and not to the range: it comes along
+/// behind the last layer, as Ling-V2 and every loader expect it, and keeps its weights too.</para>
 /// </remarks>
 internal sealed class LayerSlice
 {

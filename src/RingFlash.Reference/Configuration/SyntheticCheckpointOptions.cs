@@ -11,7 +11,9 @@ public enum WeightStorage
     /// <summary>float32, everything.</summary>
     Float32,
 
-    /// <summary>Linear layers as block FP8 by the published converter's rule, the rest as <see cref="BFloat16"/>.</summary>
+    /// <summary>
+    /// Linear layers as block FP8 by the published converter's rule, the rest as <see cref="BFloat16"/>.
+    /// </summary>
     Float8,
 }
 

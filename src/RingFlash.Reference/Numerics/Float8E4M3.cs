@@ -1,4 +1,5 @@
 using System;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace RingFlash.Reference.Numerics;
@@ -82,6 +83,7 @@ public static class Float8E4M3
     /// <summary>Narrows sixteen lanes as <see cref="FromSingle(float)"/>.</summary>
     /// <param name="values">Any float32 lanes.</param>
     /// <returns>The codes, one in the lowest byte of each lane.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<uint> FromSingle(Vector512<float> values)
     {
         Vector512<uint> bits = values.AsUInt32();
