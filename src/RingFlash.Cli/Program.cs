@@ -95,6 +95,7 @@ internal static class Program
             VerifyCommand.Create(context),
             IcePopCommand.Create(context),
             SynthCommand.Create(context),
+            CaptureCommand.Create(context),
         };
         root.HelpName = "ringflash";
         foreach (Option option in root.Options)
