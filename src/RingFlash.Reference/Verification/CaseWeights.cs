@@ -51,7 +51,7 @@ internal static class CaseWeights
 
     /// <summary>Refuses a checkpoint that does not hold the weights of a case.</summary>
     /// <param name="caseFolder">The case.</param>
-    /// <param name="checkpoint">The checkpoint. Its shards may be cut otherwise: only the bytes of tensors count.</param>
+    /// <param name="checkpoint">The checkpoint. Its shards may be cut otherwise: the bytes of tensors count.</param>
     /// <param name="workers">Who hashes.</param>
     /// <param name="cancellation">Stops between pieces.</param>
     /// <exception cref="InvalidInputException">The list breaks a rule, or a weight is missing or another.</exception>
