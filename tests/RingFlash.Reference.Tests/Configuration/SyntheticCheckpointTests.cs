@@ -107,6 +107,10 @@ public sealed class SyntheticCheckpointTests : IDisposable
 
             TensorInfo scales = folder.RequireTensor(tensor.Name + TensorCatalog.ScaleSuffix);
             Float8BlockMatrix matrix = new(folder, stored, scales);
+            bool rounded = tensor.Name.EndsWith("attention.dense.weight", StringComparison.Ordinal)
+                || (tensor.Name.Contains(".mlp.experts.", StringComparison.Ordinal)
+                    && !tensor.Name.EndsWith("down_proj.weight", StringComparison.Ordinal));
+            Assert.Equal(rounded, folder.ReadVector(scales.Name).All(scale => float.IsPow2(scale)));
             float[] expected = source.ReadVector(tensor.Name), row = new float[matrix.Inputs];
             for (int index = 0; index < matrix.Outputs; index++)
             {
