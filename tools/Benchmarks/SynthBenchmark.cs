@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Globalization;
 using System.IO;
 using System.Linq;
 using System.Text;
@@ -18,7 +19,7 @@ internal static class SynthBenchmark
     private const int Rounds = 9;
 
     /// <summary>Runs.</summary>
-    /// <param name="parent">A folder on the disk to be measured; about 1 GB at a time is written into it and removed.</param>
+    /// <param name="parent">A folder on the disk to be measured; 2 GB at a time are written and removed.</param>
     /// <returns>0, or 4 when a check failed.</returns>
     public static int Run(string parent)
     {
@@ -83,7 +84,16 @@ internal static class SynthBenchmark
             Remove(folder);
             checkpoint.Write(folder, workers);
         });
-        rounds.Run(Rounds, warmUps: 1);
+        foreach (PairedRounds.Result result in rounds.Measure(Rounds, warmUps: 1))
+        {
+            double slow = 1 / result.UpperQuartile, fast = 1 / result.LowerQuartile;
+            Console.WriteLine(string.Create(
+                CultureInfo.InvariantCulture,
+                $"  {result.Name,-12} {result.Median / 1000,6:F2} s, "
+                + $"{checkpoint.TotalBytes / 1e6 / result.Median:F2} GB/s, "
+                + $"{1 / result.Ratio:F2} × the speed of the plain write [{slow:F2} … {fast:F2}]"));
+        }
+
         return true;
     }
 
