@@ -1,6 +1,9 @@
 using System;
+using System.Collections.Generic;
+using System.Linq;
 using RingFlash.Cli.Reports;
 using RingFlash.Reference.Numerics;
+using RingFlash.Reference.Objective.Properties;
 using RingFlash.Reference.Verification;
 using Spectre.Console;
 
@@ -37,6 +40,27 @@ internal static class TerminalProgress
     /// <returns>Its report.</returns>
     public static VerifyReport Run(ToolContext context, Func<IProgress<VerifyProgress>?, VerifyReport> work) =>
         Run<VerifyProgress, VerifyReport>(context, Describe, work);
+
+    /// <summary>Checks properties and shows which.</summary>
+    /// <param name="context">The outside world.</param>
+    /// <param name="properties">The properties.</param>
+    /// <param name="check">Checks one.</param>
+    /// <returns>Their reports, in order.</returns>
+    public static IReadOnlyList<PropertyReport> Run(
+        ToolContext context,
+        IReadOnlyList<ObjectiveProperty> properties,
+        Func<ObjectiveProperty, PropertyReport> check) =>
+        Run<(ObjectiveProperty Property, int Done), IReadOnlyList<PropertyReport>>(
+            context,
+            at => ($"{at.Property.Number} {at.Property.Statement}", (double)at.Done / properties.Count),
+            progress =>
+            [
+                .. properties.Select((property, index) =>
+                {
+                    progress?.Report((property, index));
+                    return check(property);
+                }),
+            ]);
 
     private static (string Text, double Fraction) Describe(VerifyProgress value) => (
         $"{value.Run}/{value.Runs} {value.Case} {value.Engine} {VerifyReport.ModeWord(value.Mode)}: {value.Step}",
