@@ -13,6 +13,9 @@ internal sealed class PairedRounds
 
     private readonly List<(string Name, Func<double> Milliseconds)> contenders = [];
 
+    /// <summary>Rest between contenders, so that threads which spin after their work do not disturb the next one.</summary>
+    public int PauseMilliseconds { get; init; }
+
     /// <summary>Adds an action that is timed here.</summary>
     /// <param name="name">What it is called in the table.</param>
     /// <param name="action">The action.</param>
@@ -32,7 +35,7 @@ internal sealed class PairedRounds
     /// <param name="rounds">Rounds after the warm-up.</param>
     public void Run(int rounds)
     {
-        foreach (Result result in Measure(rounds, warmUps: 40))
+        foreach (Result result in Measure(rounds, warmUps: Math.Min(40, rounds)))
         {
             Console.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
@@ -61,6 +64,7 @@ internal sealed class PairedRounds
             {
                 // Every other round goes backwards: nobody always comes after the same one, into its caches.
                 int index = round % 2 == 0 ? turn : contenders.Count - 1 - turn;
+                System.Threading.Thread.Sleep(PauseMilliseconds);
                 times[index][round] = contenders[index].Milliseconds();
             }
         }

@@ -1,4 +1,5 @@
 using System;
+using System.IO;
 
 namespace RingFlash.Benchmarks;
 
@@ -18,11 +19,14 @@ internal static class Program
                 return ExpertsBenchmark.Run();
             case ["gemm", ..]:
                 return GemmBenchmark.Run(args[1..]);
+            case ["synth", ..]:
+                return SynthBenchmark.Run(args.Length > 1 ? args[1] : Path.GetTempPath());
             default:
-                Console.Error.WriteLine(
-                    "usage: dotnet run -c Release --project tools/Benchmarks -- objective [PYTHON-WITH-TORCH]\n"
-                    + "                                                         gemm [bf16] [f32] [fp8]\n"
-                    + "                                                         experts");
+                Console.Error.WriteLine("usage: dotnet run -c Release --project tools/Benchmarks -- WORD");
+                Console.Error.WriteLine("  objective [PYTHON-WITH-TORCH]");
+                Console.Error.WriteLine("  gemm [bf16] [f32] [fp8]");
+                Console.Error.WriteLine("  experts");
+                Console.Error.WriteLine("  synth [FOLDER-ON-THE-DISK-TO-MEASURE]");
                 return 2;
         }
     }
