@@ -11,6 +11,9 @@ internal sealed class PairedRounds
 {
     private readonly List<(string Name, Func<double> Milliseconds)> contenders = [];
 
+    /// <summary>Rest between contenders, so that threads which spin after their work do not disturb the next one.</summary>
+    public int PauseMilliseconds { get; init; }
+
     /// <summary>Adds an action that is timed here.</summary>
     /// <param name="name">What it is called in the table.</param>
     /// <param name="action">The action.</param>
@@ -30,12 +33,13 @@ internal sealed class PairedRounds
     /// <param name="rounds">Rounds after the warm-up.</param>
     public void Run(int rounds)
     {
-        const int WarmUps = 40;
+        int warmUps = Math.Min(40, rounds);
         double[][] times = [.. contenders.Select(_ => new double[rounds])];
-        for (int round = -WarmUps; round < rounds; round++)
+        for (int round = -warmUps; round < rounds; round++)
         {
             for (int index = 0; index < contenders.Count; index++)
             {
+                System.Threading.Thread.Sleep(PauseMilliseconds);
                 double time = contenders[index].Milliseconds();
                 if (round >= 0)
                 {

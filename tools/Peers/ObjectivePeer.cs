@@ -26,8 +26,12 @@ internal static class ObjectivePeer
         RolloutBatchSingle[] batches = [.. numbers.Select(values => values.Batch())];
         float[][] gradients = [.. batches.Select(_ => new float[Rollouts * Response])];
         Tensors[] tensors = [.. numbers.Select(values => new Tensors(values))];
-        float loss = Ours(batches[0], gradients[0], workers);
-        float theirs = tensors[0].LossAndGradient();
+        float loss = 0, theirs = 0;
+        Placement.Fix(() =>
+        {
+            loss = Ours(batches[0], gradients[0], workers);
+            theirs = tensors[0].LossAndGradient();
+        });
         float[] gradient = tensors[0].Gradient();
         double worst = gradients[0].Select((value, t) => Math.Abs(value - (double)gradient[t])).Max();
         double scale = gradients[0].Max(Math.Abs);
@@ -39,7 +43,7 @@ internal static class ObjectivePeer
         }
 
         int turn = 0;
-        PairedRounds rounds = new();
+        PairedRounds rounds = new() { PauseMilliseconds = 30 };
         rounds.Add("vector512, streamed", () =>
             Ours(batches[++turn % Batches], gradients[turn % Batches], workers));
         rounds.Add("libtorch eager, slime's formula, forward and backward", () =>

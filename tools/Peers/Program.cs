@@ -13,17 +13,27 @@ internal static class Program
 
     private static int Main(string[] args)
     {
+        Placement.KeepPages();
         Console.WriteLine(TorchLibrary.Load(Threads));
-        OpenBlas.TryLoad(Threads, out string openBlas);
-        Console.WriteLine(openBlas);
-        using WorkerPool workers = new(Threads);
-        switch (args)
+        bool openBlas = OpenBlas.TryLoad(Threads, out string description);
+        Console.WriteLine(description);
+        WorkerPool? workers = null;
+
+        // Its worker starts where Fix lets the others' workers start.
+        Placement.Fix(() => workers = new WorkerPool(Threads));
+        using (workers)
         {
-            case ["objective"]:
-                return ObjectivePeer.Run(workers);
-            default:
-                Console.Error.WriteLine("usage: dotnet run -c Release --project tools/Peers -- objective");
-                return 2;
+            switch (args)
+            {
+                case ["attention"]:
+                    return AttentionPeer.Run(workers!);
+                case ["objective"]:
+                    return ObjectivePeer.Run(workers!);
+                default:
+                    Console.Error.WriteLine(
+                        "usage: dotnet run -c Release --project tools/Peers -- products|attention|objective");
+                    return 2;
+            }
         }
     }
 }
