@@ -33,12 +33,28 @@ internal sealed class PairedRounds
     /// <param name="rounds">Rounds after the warm-up.</param>
     public void Run(int rounds)
     {
-        int warmUps = Math.Min(40, rounds);
+        foreach (Result result in Measure(rounds, warmUps: Math.Min(40, rounds)))
+        {
+            Console.WriteLine(string.Create(
+                CultureInfo.InvariantCulture,
+                $"  {result.Name,-52} {result.Median,9:F3} ms (best {result.Best,8:F3}) "
+                + $"{result.Ratio,7:F2} × [{result.LowerQuartile:F2} … {result.UpperQuartile:F2}]"));
+        }
+    }
+
+    /// <summary>Runs.</summary>
+    /// <param name="rounds">Rounds after the warm-up.</param>
+    /// <param name="warmUps">Rounds that are not counted.</param>
+    /// <returns>One per contender, in the order in which they were added.</returns>
+    public Result[] Measure(int rounds, int warmUps)
+    {
         double[][] times = [.. contenders.Select(_ => new double[rounds])];
         for (int round = -warmUps; round < rounds; round++)
         {
-            for (int index = 0; index < contenders.Count; index++)
+            for (int turn = 0; turn < contenders.Count; turn++)
             {
+                // Every other round goes backwards: nobody always comes after the same one, into its caches or its disk.
+                int index = round % 2 == 0 ? turn : contenders.Count - 1 - turn;
                 System.Threading.Thread.Sleep(PauseMilliseconds);
                 double time = contenders[index].Milliseconds();
                 if (round >= 0)
@@ -48,14 +64,27 @@ internal sealed class PairedRounds
             }
         }
 
-        for (int index = 0; index < contenders.Count; index++)
+        return [.. contenders.Select((contender, index) =>
         {
             double[] ratios = [.. times[index].Select((time, round) => time / times[0][round]).Order()];
             double[] sorted = [.. times[index].Order()];
-            Console.WriteLine(string.Create(
-                CultureInfo.InvariantCulture,
-                $"  {contenders[index].Name,-52} {sorted[rounds / 2],9:F3} ms (best {sorted[0],8:F3}) "
-                + $"{ratios[rounds / 2],7:F2} × [{ratios[rounds / 4]:F2} … {ratios[rounds * 3 / 4]:F2}]"));
-        }
+            return new Result(
+                contender.Name,
+                sorted[rounds / 2],
+                sorted[0],
+                ratios[rounds / 2],
+                ratios[rounds / 4],
+                ratios[rounds * 3 / 4]);
+        })];
     }
+
+    /// <summary>What was measured of one contender.</summary>
+    /// <param name="Name">What it is called in the table.</param>
+    /// <param name="Median">Its median time in milliseconds.</param>
+    /// <param name="Best">Its shortest time.</param>
+    /// <param name="Ratio">The median over rounds of its time over the first contender's.</param>
+    /// <param name="LowerQuartile">A quarter of the ratios are below.</param>
+    /// <param name="UpperQuartile">A quarter of the ratios are above.</param>
+    internal sealed record Result(
+        string Name, double Median, double Best, double Ratio, double LowerQuartile, double UpperQuartile);
 }

@@ -14,9 +14,12 @@ internal static class Program
         {
             case ["objective", ..]:
                 return ObjectiveBenchmark.Run(args.Length > 1 ? args[1] : "python3");
+            case ["gemm", ..]:
+                return GemmBenchmark.Run(args[1..]);
             default:
                 Console.Error.WriteLine(
-                    "usage: dotnet run -c Release --project tools/Benchmarks -- objective [PYTHON-WITH-TORCH]");
+                    "usage: dotnet run -c Release --project tools/Benchmarks -- objective [PYTHON-WITH-TORCH]\n"
+                    + "                                                         gemm [bf16] [f32] [fp8]");
                 return 2;
         }
     }

@@ -25,6 +25,8 @@ internal static class Program
         {
             switch (args)
             {
+                case ["products"]:
+                    return ProductPeer.Run(workers!, openBlas);
                 case ["attention"]:
                     return AttentionPeer.Run(workers!);
                 case ["objective"]:

@@ -7,14 +7,19 @@ namespace RingFlash.Reference.Numerics;
 /// A fixed set of threads that split a range of independent work items. The split is static: worker w of W takes items
 /// ⌊n·w/W⌋ … ⌊n·(w+1)/W⌋ − 1. No sum is ever split across items, so results do not depend on the number of workers.
 /// </summary>
-/// <remarks>One caller at a time. The caller's own thread is worker 0.</remarks>
+/// <remarks>
+/// One caller at a time. The caller's own thread is worker 0. Between two runs a worker spins for some microseconds
+/// before it sleeps. The pool also keeps the scratch memory of the operators, so that they need not allocate.
+/// </remarks>
 public sealed class WorkerPool : IDisposable
 {
     private readonly Thread[] threads;
-    private readonly SemaphoreSlim[] starts;
-    private readonly CountdownEvent finished = new(1);
+    private readonly BriefSignal[] starts;
+    private readonly BriefSignal finished = new();
+    private readonly ScratchMemory[] scratch;
     private Action<int, int, int>? body;
     private int itemCount;
+    private int unfinished;
     private Exception? failure;
     private bool stopping;
 
@@ -24,11 +29,17 @@ public sealed class WorkerPool : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(threadCount, 1);
         threads = new Thread[threadCount - 1];
-        starts = new SemaphoreSlim[threadCount - 1];
+        starts = new BriefSignal[threadCount - 1];
+        scratch = new ScratchMemory[threadCount];
+        for (int worker = 0; worker < threadCount; worker++)
+        {
+            scratch[worker] = new ScratchMemory();
+        }
+
         for (int index = 0; index < threads.Length; index++)
         {
             int worker = index + 1;
-            starts[index] = new SemaphoreSlim(0);
+            starts[index] = new BriefSignal();
             threads[index] =
                 new Thread(() => Work(worker)) { IsBackground = true, Name = $"ringflash worker {worker}" };
             threads[index].Start();
@@ -37,6 +48,14 @@ public sealed class WorkerPool : IDisposable
 
     /// <summary>The number of workers, the caller included.</summary>
     public int ThreadCount => threads.Length + 1;
+
+    /// <summary>Memory for the operator that is running, readable by all workers.</summary>
+    internal ScratchMemory SharedScratch { get; } = new();
+
+    /// <summary>Memory of one worker.</summary>
+    /// <param name="worker">The worker's number.</param>
+    /// <returns>For use by that worker within one run.</returns>
+    internal ScratchMemory Scratch(int worker) => scratch[worker];
 
     /// <summary>Runs <paramref name="range"/> once per worker that has items, and returns when all are done.</summary>
     /// <param name="items">The number of items.</param>
@@ -57,10 +76,10 @@ public sealed class WorkerPool : IDisposable
         body = range;
         itemCount = items;
         failure = null;
-        finished.Reset(threads.Length);
-        foreach (SemaphoreSlim start in starts)
+        unfinished = threads.Length;
+        foreach (BriefSignal start in starts)
         {
-            start.Release();
+            start.Set();
         }
 
         try
@@ -83,9 +102,9 @@ public sealed class WorkerPool : IDisposable
     public void Dispose()
     {
         stopping = true;
-        foreach (SemaphoreSlim start in starts)
+        foreach (BriefSignal start in starts)
         {
-            start.Release();
+            start.Set();
         }
 
         foreach (Thread thread in threads)
@@ -93,12 +112,18 @@ public sealed class WorkerPool : IDisposable
             thread.Join();
         }
 
-        foreach (SemaphoreSlim start in starts)
+        foreach (BriefSignal start in starts)
         {
             start.Dispose();
         }
 
+        foreach (ScratchMemory memory in scratch)
+        {
+            memory.Dispose();
+        }
+
         finished.Dispose();
+        SharedScratch.Dispose();
     }
 
     private void Work(int worker)
@@ -121,7 +146,10 @@ public sealed class WorkerPool : IDisposable
             }
             finally
             {
-                finished.Signal();
+                if (Interlocked.Decrement(ref unfinished) == 0)
+                {
+                    finished.Set();
+                }
             }
         }
     }
