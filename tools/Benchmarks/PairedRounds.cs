@@ -28,11 +28,11 @@ internal sealed class PairedRounds
 
     /// <summary>Runs and prints: the median time of each, and the median ratio to the first.</summary>
     /// <param name="rounds">Rounds after the warm-up.</param>
-    public void Run(int rounds)
+    /// <param name="warmUps">Rounds that are not counted.</param>
+    public void Run(int rounds, int warmUps = 40)
     {
-        const int WarmUps = 40;
         double[][] times = [.. contenders.Select(_ => new double[rounds])];
-        for (int round = -WarmUps; round < rounds; round++)
+        for (int round = -warmUps; round < rounds; round++)
         {
             for (int index = 0; index < contenders.Count; index++)
             {

@@ -14,9 +14,14 @@ internal static class Program
         {
             case ["objective", ..]:
                 return ObjectiveBenchmark.Run(args.Length > 1 ? args[1] : "python3");
+            case ["attention", ..]:
+                return AttentionBenchmark.Run(args.Length > 1 ? args[1] : "python3");
+            case ["elementwise", ..]:
+                return ElementwiseBenchmark.Run(args.Length > 1 ? args[1] : "python3");
             default:
                 Console.Error.WriteLine(
-                    "usage: dotnet run -c Release --project tools/Benchmarks -- objective [PYTHON-WITH-TORCH]");
+                    "usage: dotnet run -c Release --project tools/Benchmarks -- "
+                    + "objective|attention|elementwise [PYTHON-WITH-TORCH]");
                 return 2;
         }
     }
