@@ -15,9 +15,6 @@ internal readonly unsafe ref struct AttentionPanel
     /// <summary>Queries of a panel.</summary>
     public const int Lanes = StridedTile.Columns;
 
-    // Values of as many keys stay in the first-level cache while all lanes use them.
-    private const int SlabLength = 32;
-
     private readonly AttentionOperands operands;
     private readonly int sequence;
     private readonly int cacheHead;
@@ -73,7 +70,7 @@ internal readonly unsafe ref struct AttentionPanel
         keyLimit = shape.PastTokens + endToken;
         paddedHeadDim = (shape.HeadDim + StridedTile.Columns - 1) / StridedTile.Columns * StridedTile.Columns;
         int keyRows = (keyLimit - firstKey + StridedTile.Rows - 1) / StridedTile.Rows * StridedTile.Rows;
-        int rowsLength = Math.Max(StridedTile.Rows, SlabLength) * paddedHeadDim;
+        int rowsLength = Summation.BlockLength * paddedHeadDim;
         queries = scratch.Reserve(
             (3L * Lanes * paddedHeadDim) + rowsLength + (Summation.StripeCount * Lanes) + ((long)keyRows * Lanes));
         sums = queries + (Lanes * paddedHeadDim);
@@ -108,18 +105,21 @@ internal readonly unsafe ref struct AttentionPanel
     /// <summary>q · k for all keys of the panel: eight keys at a time are the rows, lanes the columns.</summary>
     private void Products()
     {
-        new Span<float>(queries, Lanes * HeadDim).Clear(); // lanes that are not used are harmless zeros
-        for (int lane = 0; lane < lanes; lane += heads)
+        for (int lane = 0; lane < Lanes; lane++)
         {
-            Transposition.Copy(
-                operands.QueryRow(sequence, firstHead, firstToken + (lane / heads)),
-                (nint)operands.Shape.QueryTokens * HeadDim,
-                heads,
-                HeadDim,
-                queries + lane,
-                Lanes);
+            Span<float> row = new(rows + (lane * HeadDim), HeadDim);
+            if (lane < lanes)
+            {
+                float* query = operands.QueryRow(sequence, firstHead + (lane % heads), firstToken + (lane / heads));
+                new Span<float>(query, HeadDim).CopyTo(row);
+            }
+            else
+            {
+                row.Clear(); // a lane that is not used is harmless
+            }
         }
 
+        Transposition.Copy(rows, HeadDim, Lanes, HeadDim, queries, Lanes);
         float* keys = operands.HeadKeys(cacheHead);
         for (int key = firstKey; key < keyLimit; key += StridedTile.Rows)
         {
@@ -137,13 +137,14 @@ internal readonly unsafe ref struct AttentionPanel
             float* products = Score(key);
             new Span<float>(products, StridedTile.Rows * Lanes).Clear();
             int block = Math.Min(Summation.BlockLength, HeadDim);
-            StridedTile.Accumulate(eight, HeadDim, 1, queries, Lanes, block, products, Lanes);
+            float* next = keys + ((long)(key + StridedTile.Rows) * HeadDim);
+            StridedTile.Accumulate(eight, HeadDim, 1, queries, Lanes, block, products, Lanes, next);
             for (int d = block; d < HeadDim; d += Summation.BlockLength)
             {
                 block = Math.Min(Summation.BlockLength, HeadDim - d);
                 new Span<float>(sums, StridedTile.Rows * Lanes).Clear();
                 StridedTile.Accumulate(
-                    eight + d, HeadDim, 1, queries + ((long)d * Lanes), Lanes, block, sums, Lanes);
+                    eight + d, HeadDim, 1, queries + ((long)d * Lanes), Lanes, block, sums, Lanes, next + (8L * d));
                 Add(sums, products, StridedTile.Rows * Lanes);
             }
         }
@@ -187,6 +188,12 @@ internal readonly unsafe ref struct AttentionPanel
         new Span<float>(stripes, Summation.StripeCount * Lanes).Clear();
         for (int key = firstKey; key < keyLimit; key++)
         {
+            key = OrdinaryKeys<TPrecision>(visible, key, scale, maximum0, maximum1);
+            if (key == keyLimit)
+            {
+                break;
+            }
+
             float* exponentials = Score(key);
             if (!visible.IsEmpty && visible[key] == 0)
             {
@@ -220,8 +227,51 @@ internal readonly unsafe ref struct AttentionPanel
     }
 
     /// <summary>
+    /// The keys that need no attention of their own: seen by all lanes, visible, and with exponentials that are normal
+    /// numbers. The loop calls nothing, so that everything stays in registers.
+    /// </summary>
+    /// <returns>The first key that is not ordinary, or the limit.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private int OrdinaryKeys<TPrecision>(
+        ReadOnlySpan<byte> visible,
+        int key,
+        Vector512<float> scale,
+        Vector512<float> maximum0,
+        Vector512<float> maximum1)
+        where TPrecision : struct, IPrecision
+    {
+        float* exponentials = Score(key), stripe = stripes;
+        int end = commonLimit;
+        for (; key < end; key++)
+        {
+            if (!visible.IsEmpty && visible[key] == 0)
+            {
+                return key;
+            }
+
+            Vector512<float> difference0 = Scaled<TPrecision>(Vector512.Load(exponentials), scale) - maximum0;
+            Vector512<float> difference1 = Scaled<TPrecision>(Vector512.Load(exponentials + 16), scale) - maximum1;
+            if (!Exponential.IsInNormalRange(difference0) || !Exponential.IsInNormalRange(difference1))
+            {
+                return key;
+            }
+
+            Vector512<float> exponential0 = Exponential.ExpInNormalRange(difference0);
+            exponential0.Store(exponentials);
+            float* sum = stripe + ((uint)key % Summation.StripeCount * Lanes);
+            (Vector512.Load(sum) + exponential0).Store(sum);
+            Vector512<float> exponential1 = Exponential.ExpInNormalRange(difference1);
+            exponential1.Store(exponentials + 16);
+            (Vector512.Load(sum + 16) + exponential1).Store(sum + 16);
+            exponentials += Lanes;
+        }
+
+        return key;
+    }
+
+    /// <summary>
     /// Σ p · v: eight lanes are the rows, 32 channels the columns. Blocks of 128 keys ascend from the first visible
-    /// one; inside a block the chain runs over slabs, and last over the keys that only later tokens see.
+    /// one; inside a block the chain ends with the keys that only later tokens see.
     /// </summary>
     private void Contexts<TPrecision>(Vector512<float> denominator0, Vector512<float> denominator1)
         where TPrecision : struct, IPrecision
@@ -241,18 +291,23 @@ internal readonly unsafe ref struct AttentionPanel
                 TPrecision.Round(Vector512.Load(weights + 16) / denominator1).Store(weights + 16);
             }
 
-            for (int slab = block; slab < common; slab += SlabLength)
+            float* blockValues = WholeColumns(values + ((long)block * HeadDim), common - block);
+            float* next = values + ((long)end * HeadDim);
+            for (int row = 0; row < usedRows && common > block; row += StridedTile.Rows)
             {
-                int count = Math.Min(SlabLength, common - slab);
-                float* slabValues = WholeColumns(values + ((long)slab * HeadDim), count);
-                for (int row = 0; row < usedRows; row += StridedTile.Rows)
+                for (int d = 0; d < paddedHeadDim; d += StridedTile.Columns)
                 {
-                    for (int d = 0; d < paddedHeadDim; d += StridedTile.Columns)
-                    {
-                        float* chains = sums + (row * paddedHeadDim) + d;
-                        StridedTile.Accumulate(
-                            Score(slab) + row, 1, Lanes, slabValues + d, paddedHeadDim, count, chains, paddedHeadDim);
-                    }
+                    StridedTile.Accumulate(
+                        Score(block) + row,
+                        1,
+                        Lanes,
+                        blockValues + d,
+                        paddedHeadDim,
+                        common - block,
+                        sums + (row * paddedHeadDim) + d,
+                        paddedHeadDim,
+                        next);
+                    next += Summation.BlockLength * StridedTile.Columns / (Lanes / StridedTile.Rows);
                 }
             }
 

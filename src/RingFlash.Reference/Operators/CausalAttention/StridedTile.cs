@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace RingFlash.Reference.Operators;
 
@@ -16,6 +17,8 @@ internal static unsafe class StridedTile
     /// <summary>Columns of a tile: two vectors of sixteen lanes.</summary>
     public const int Columns = 32;
 
+    private const int HalfLine = 8;
+
     /// <summary>c[r, l] = fma(a[r, k], b[k, l], c[r, l]) for k = 0 … count − 1 in this order.</summary>
     /// <param name="a">[8, count], read.</param>
     /// <param name="rowStride">From a row of a to the next.</param>
@@ -25,9 +28,19 @@ internal static unsafe class StridedTile
     /// <param name="count">The number of k; a block of the product, or a part of one.</param>
     /// <param name="c">[8, 32], read and written: the chains so far.</param>
     /// <param name="outputStride">From a row of c to the next.</param>
+    /// <param name="ahead">What will be needed soon: with every k half a cache line more is fetched into L2. It may lie
+    /// beyond the end of an array.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Accumulate(
-        float* a, nint rowStride, nint stepStride, float* b, nint columnStride, int count, float* c, nint outputStride)
+        float* a,
+        nint rowStride,
+        nint stepStride,
+        float* b,
+        nint columnStride,
+        int count,
+        float* c,
+        nint outputStride,
+        float* ahead)
     {
         float* a3 = a + (3 * rowStride), a6 = a3 + (3 * rowStride);
         nint twoRows = 2 * rowStride;
@@ -45,6 +58,12 @@ internal static unsafe class StridedTile
         {
             Vector512<float> b0 = Vector512.Load(b), b1 = Vector512.Load(b + 16);
             b += columnStride;
+            if (Sse.IsSupported)
+            {
+                Sse.Prefetch1(ahead);
+                ahead += HalfLine;
+            }
+
             Vector512<float> x = Vector512.Create(*a);
             sum00 = Vector512.FusedMultiplyAdd(x, b0, sum00);
             sum01 = Vector512.FusedMultiplyAdd(x, b1, sum01);
