@@ -138,13 +138,22 @@ internal readonly unsafe ref struct AttentionPanel
             new Span<float>(products, StridedTile.Rows * Lanes).Clear();
             int block = Math.Min(Summation.BlockLength, HeadDim);
             float* next = keys + ((long)(key + StridedTile.Rows) * HeadDim);
-            StridedTile.Accumulate(eight, HeadDim, 1, queries, Lanes, block, products, Lanes, next);
+            StridedTile.Accumulate(eight, HeadDim, 1, queries, Lanes, block, products, Lanes, next, StridedTile.Rows);
             for (int d = block; d < HeadDim; d += Summation.BlockLength)
             {
                 block = Math.Min(Summation.BlockLength, HeadDim - d);
                 new Span<float>(sums, StridedTile.Rows * Lanes).Clear();
                 StridedTile.Accumulate(
-                    eight + d, HeadDim, 1, queries + ((long)d * Lanes), Lanes, block, sums, Lanes, next + (8L * d));
+                    eight + d,
+                    HeadDim,
+                    1,
+                    queries + ((long)d * Lanes),
+                    Lanes,
+                    block,
+                    sums,
+                    Lanes,
+                    next + (StridedTile.Rows * (long)d),
+                    StridedTile.Rows);
                 Add(sums, products, StridedTile.Rows * Lanes);
             }
         }
@@ -306,7 +315,8 @@ internal readonly unsafe ref struct AttentionPanel
                         common - block,
                         sums + (row * paddedHeadDim) + d,
                         paddedHeadDim,
-                        next);
+                        next,
+                        8);
                     next += Summation.BlockLength * StridedTile.Columns / (Lanes / StridedTile.Rows);
                 }
             }
@@ -347,13 +357,7 @@ internal readonly unsafe ref struct AttentionPanel
             return values;
         }
 
-        for (int key = 0; key < count; key++)
-        {
-            Span<float> row = new(rows + (key * paddedHeadDim), paddedHeadDim);
-            new Span<float>(values + (key * HeadDim), HeadDim).CopyTo(row);
-            row[HeadDim..].Clear();
-        }
-
+        PadColumns(values, HeadDim, count, rows, paddedHeadDim);
         return rows;
     }
 
@@ -370,11 +374,6 @@ internal readonly unsafe ref struct AttentionPanel
 
         row[limit..].Clear();
     }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Scaled<TPrecision>(Vector512<float> product, Vector512<float> scale)
-        where TPrecision : struct, IPrecision =>
-        TPrecision.Round(TPrecision.Round(product) / scale);
 
     private static void Add(float* addend, float* sum, int count)
     {
@@ -422,4 +421,30 @@ internal readonly unsafe ref struct AttentionPanel
             sums[d] = MathF.FusedMultiplyAdd(weight, values[d], sums[d]);
         }
     }
+
+    /// <summary>Copies rows and fills them up with zeros.</summary>
+    /// <param name="values">[count, headDim], read.</param>
+    /// <param name="headDim">The width of a head.</param>
+    /// <param name="count">The number of rows.</param>
+    /// <param name="padded">[count, paddedHeadDim], written.</param>
+    /// <param name="paddedHeadDim">The wider row.</param>
+    public static void PadColumns(float* values, int headDim, int count, float* padded, int paddedHeadDim)
+    {
+        for (int key = 0; key < count; key++)
+        {
+            Span<float> row = new(padded + (key * paddedHeadDim), paddedHeadDim);
+            new Span<float>(values + (key * headDim), headDim).CopyTo(row);
+            row[headDim..].Clear();
+        }
+    }
+
+    /// <summary>A score: the product divided by √headDim, each rounded to the storage type.</summary>
+    /// <typeparam name="TPrecision">The precision policy.</typeparam>
+    /// <param name="product">q · k.</param>
+    /// <param name="scale">√headDim.</param>
+    /// <returns>The scores.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Scaled<TPrecision>(Vector512<float> product, Vector512<float> scale)
+        where TPrecision : struct, IPrecision =>
+        TPrecision.Round(TPrecision.Round(product) / scale);
 }

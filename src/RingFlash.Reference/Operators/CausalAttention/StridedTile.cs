@@ -17,8 +17,6 @@ internal static unsafe class StridedTile
     /// <summary>Columns of a tile: two vectors of sixteen lanes.</summary>
     public const int Columns = 32;
 
-    private const int HalfLine = 8;
-
     /// <summary>c[r, l] = fma(a[r, k], b[k, l], c[r, l]) for k = 0 … count − 1 in this order.</summary>
     /// <param name="a">[8, count], read.</param>
     /// <param name="rowStride">From a row of a to the next.</param>
@@ -28,8 +26,9 @@ internal static unsafe class StridedTile
     /// <param name="count">The number of k; a block of the product, or a part of one.</param>
     /// <param name="c">[8, 32], read and written: the chains so far.</param>
     /// <param name="outputStride">From a row of c to the next.</param>
-    /// <param name="ahead">What will be needed soon: with every k half a cache line more is fetched into L2. It may lie
-    /// beyond the end of an array.</param>
+    /// <param name="ahead">What will be needed soon: with every k two cache lines are fetched into L2. It may lie beyond
+    /// the end of an array.</param>
+    /// <param name="aheadStride">What the next k fetches, from there; 32 for lines that do not overlap.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Accumulate(
         float* a,
@@ -40,7 +39,8 @@ internal static unsafe class StridedTile
         int count,
         float* c,
         nint outputStride,
-        float* ahead)
+        float* ahead,
+        nint aheadStride)
     {
         float* a3 = a + (3 * rowStride), a6 = a3 + (3 * rowStride);
         nint twoRows = 2 * rowStride;
@@ -61,7 +61,8 @@ internal static unsafe class StridedTile
             if (Sse.IsSupported)
             {
                 Sse.Prefetch1(ahead);
-                ahead += HalfLine;
+                Sse.Prefetch1(ahead + 16);
+                ahead += aheadStride;
             }
 
             Vector512<float> x = Vector512.Create(*a);
