@@ -10,7 +10,7 @@ namespace RingFlash.Reference.Operators;
 /// the group at a token, heads running first. Scores lie as [keys, 32], so the softmax needs no sum across lanes, and
 /// eight neighbouring lanes of a key are a column of the tile that multiplies with the values.
 /// </summary>
-internal readonly unsafe ref struct AttentionPanel
+internal readonly unsafe ref partial struct AttentionPanel
 {
     /// <summary>Queries of a panel.</summary>
     public const int Lanes = StridedTile.Columns;
@@ -93,7 +93,7 @@ internal readonly unsafe ref struct AttentionPanel
         for (int lane = 0; lane < lanes; lane++)
         {
             int head = firstHead + (lane % heads), token = firstToken + (lane / heads);
-            Round<TPrecision>(
+            AttentionSteps.Round<TPrecision>(
                 new(totals + (lane * paddedHeadDim), HeadDim), operands.ContextRow(sequence, head, token));
             if (operands.Weights != 0)
             {
@@ -160,125 +160,6 @@ internal readonly unsafe ref struct AttentionPanel
     }
 
     /// <summary>
-    /// Scores become exponentials, +0 where a lane may not look. The maximum over the products is also the one over the
-    /// scores: rounding and the division by a positive number keep the order.
-    /// </summary>
-    /// <returns>The denominators.</returns>
-    private (Vector512<float> Lower, Vector512<float> Upper) Exponentials<TPrecision>()
-        where TPrecision : struct, IPrecision
-    {
-        ReadOnlySpan<byte> visible = operands.VisibleKeys(sequence);
-        Vector512<int> limits0 = Limits(0), limits1 = Limits(16);
-        Vector512<float> scale = Vector512.Create((float)Math.Sqrt(HeadDim));
-        Vector512<float> maximum0 = Vector512.Create(float.NegativeInfinity), maximum1 = maximum0;
-        for (int key = firstKey; key < keyLimit; key++)
-        {
-            if (visible.IsEmpty || visible[key] != 0)
-            {
-                float* products = Score(key);
-                Vector512<float> product0 = Vector512.Load(products), product1 = Vector512.Load(products + 16);
-
-                // A NaN is skipped here and spreads through the exponential.
-                Vector512<float> above0 = Vector512.GreaterThan(product0, maximum0);
-                Vector512<float> above1 = Vector512.GreaterThan(product1, maximum1);
-                if (key >= commonLimit)
-                {
-                    above0 &= Vector512.GreaterThan(limits0, Vector512.Create(key)).AsSingle();
-                    above1 &= Vector512.GreaterThan(limits1, Vector512.Create(key)).AsSingle();
-                }
-
-                maximum0 = Vector512.ConditionalSelect(above0, product0, maximum0);
-                maximum1 = Vector512.ConditionalSelect(above1, product1, maximum1);
-            }
-        }
-
-        maximum0 = Scaled<TPrecision>(maximum0, scale);
-        maximum1 = Scaled<TPrecision>(maximum1, scale);
-        new Span<float>(stripes, Summation.StripeCount * Lanes).Clear();
-        for (int key = firstKey; key < keyLimit; key++)
-        {
-            key = OrdinaryKeys<TPrecision>(visible, key, scale, maximum0, maximum1);
-            if (key == keyLimit)
-            {
-                break;
-            }
-
-            float* exponentials = Score(key);
-            if (!visible.IsEmpty && visible[key] == 0)
-            {
-                new Span<float>(exponentials, Lanes).Clear();
-                continue; // +0 changes no stripe
-            }
-
-            Vector512<float> score0 = Scaled<TPrecision>(Vector512.Load(exponentials), scale);
-            Vector512<float> score1 = Scaled<TPrecision>(Vector512.Load(exponentials + 16), scale);
-            Vector512<float> exponential0 = Exponential.Exp(score0 - maximum0);
-            Vector512<float> exponential1 = Exponential.Exp(score1 - maximum1);
-            if (key >= commonLimit)
-            {
-                exponential0 &= Vector512.GreaterThan(limits0, Vector512.Create(key)).AsSingle();
-                exponential1 &= Vector512.GreaterThan(limits1, Vector512.Create(key)).AsSingle();
-            }
-
-            exponential0.Store(exponentials);
-            exponential1.Store(exponentials + 16);
-            float* stripe = stripes + (key % Summation.StripeCount * Lanes);
-            (Vector512.Load(stripe) + exponential0).Store(stripe);
-            (Vector512.Load(stripe + 16) + exponential1).Store(stripe + 16);
-        }
-
-        for (int half = Summation.StripeCount / 2; half > 0; half /= 2)
-        {
-            Add(stripes + (half * Lanes), stripes, half * Lanes);
-        }
-
-        return (Vector512.Load(stripes), Vector512.Load(stripes + 16));
-    }
-
-    /// <summary>
-    /// The keys that need no attention of their own: seen by all lanes, visible, and with exponentials that are normal
-    /// numbers. The loop calls nothing, so that everything stays in registers.
-    /// </summary>
-    /// <returns>The first key that is not ordinary, or the limit.</returns>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private int OrdinaryKeys<TPrecision>(
-        ReadOnlySpan<byte> visible,
-        int key,
-        Vector512<float> scale,
-        Vector512<float> maximum0,
-        Vector512<float> maximum1)
-        where TPrecision : struct, IPrecision
-    {
-        float* exponentials = Score(key), stripe = stripes;
-        int end = commonLimit;
-        for (; key < end; key++)
-        {
-            if (!visible.IsEmpty && visible[key] == 0)
-            {
-                return key;
-            }
-
-            Vector512<float> difference0 = Scaled<TPrecision>(Vector512.Load(exponentials), scale) - maximum0;
-            Vector512<float> difference1 = Scaled<TPrecision>(Vector512.Load(exponentials + 16), scale) - maximum1;
-            if (!Exponential.IsInNormalRange(difference0) || !Exponential.IsInNormalRange(difference1))
-            {
-                return key;
-            }
-
-            Vector512<float> exponential0 = Exponential.ExpInNormalRange(difference0);
-            exponential0.Store(exponentials);
-            float* sum = stripe + ((uint)key % Summation.StripeCount * Lanes);
-            (Vector512.Load(sum) + exponential0).Store(sum);
-            Vector512<float> exponential1 = Exponential.ExpInNormalRange(difference1);
-            exponential1.Store(exponentials + 16);
-            (Vector512.Load(sum + 16) + exponential1).Store(sum + 16);
-            exponentials += Lanes;
-        }
-
-        return key;
-    }
-
-    /// <summary>
     /// Σ p · v: eight lanes are the rows, 32 channels the columns. Blocks of 128 keys ascend from the first visible
     /// one; inside a block the chain ends with the keys that only later tokens see.
     /// </summary>
@@ -326,7 +207,7 @@ internal readonly unsafe ref struct AttentionPanel
                 float* weights = Score(key);
                 for (int lane = (key + 1 - commonLimit) * heads; lane < lanes; lane++)
                 {
-                    MultiplyAdd(
+                    AttentionSteps.MultiplyAdd(
                         weights[lane], values + ((long)key * HeadDim), sums + (lane * paddedHeadDim), HeadDim);
                 }
             }
@@ -337,18 +218,6 @@ internal readonly unsafe ref struct AttentionPanel
 
     private float* Score(int key) => scores + ((long)(key - firstKey) * Lanes);
 
-    /// <summary>The first key that a lane may not see.</summary>
-    private Vector512<int> Limits(int firstLane)
-    {
-        Vector512<int> limits = default;
-        for (int lane = 0; lane < 16; lane++)
-        {
-            limits = limits.WithElement(lane, commonLimit + ((firstLane + lane) / heads));
-        }
-
-        return limits;
-    }
-
     /// <summary>The values as they lie, or copied with zeros up to whole tiles of channels.</summary>
     private float* WholeColumns(float* values, int count)
     {
@@ -357,7 +226,7 @@ internal readonly unsafe ref struct AttentionPanel
             return values;
         }
 
-        PadColumns(values, HeadDim, count, rows, paddedHeadDim);
+        AttentionSteps.PadColumns(values, HeadDim, count, rows, paddedHeadDim);
         return rows;
     }
 
@@ -382,69 +251,4 @@ internal readonly unsafe ref struct AttentionPanel
             (Vector512.Load(sum + index) + Vector512.Load(addend + index)).Store(sum + index);
         }
     }
-
-    /// <summary>Rounds to the storage type.</summary>
-    /// <typeparam name="TPrecision">The precision policy.</typeparam>
-    /// <param name="values">Float32 results, read.</param>
-    /// <param name="rounded">As many, written.</param>
-    public static void Round<TPrecision>(ReadOnlySpan<float> values, Span<float> rounded)
-        where TPrecision : struct, IPrecision
-    {
-        int d = 0;
-        for (; d + 16 <= values.Length; d += 16)
-        {
-            TPrecision.Round(Vector512.Create(values[d..])).CopyTo(rounded[d..]);
-        }
-
-        for (; d < values.Length; d++)
-        {
-            rounded[d] = TPrecision.Round(values[d]);
-        }
-    }
-
-    /// <summary>One step of a row of chains: sums[d] = fma(weight, values[d], sums[d]).</summary>
-    /// <param name="weight">The weight of a key.</param>
-    /// <param name="values">[headDim], read.</param>
-    /// <param name="sums">[headDim], read and written.</param>
-    /// <param name="headDim">The width of a head.</param>
-    public static void MultiplyAdd(float weight, float* values, float* sums, int headDim)
-    {
-        int d = 0;
-        for (; d + 16 <= headDim; d += 16)
-        {
-            Vector512.FusedMultiplyAdd(Vector512.Create(weight), Vector512.Load(values + d), Vector512.Load(sums + d))
-                .Store(sums + d);
-        }
-
-        for (; d < headDim; d++)
-        {
-            sums[d] = MathF.FusedMultiplyAdd(weight, values[d], sums[d]);
-        }
-    }
-
-    /// <summary>Copies rows and fills them up with zeros.</summary>
-    /// <param name="values">[count, headDim], read.</param>
-    /// <param name="headDim">The width of a head.</param>
-    /// <param name="count">The number of rows.</param>
-    /// <param name="padded">[count, paddedHeadDim], written.</param>
-    /// <param name="paddedHeadDim">The wider row.</param>
-    public static void PadColumns(float* values, int headDim, int count, float* padded, int paddedHeadDim)
-    {
-        for (int key = 0; key < count; key++)
-        {
-            Span<float> row = new(padded + (key * paddedHeadDim), paddedHeadDim);
-            new Span<float>(values + (key * headDim), headDim).CopyTo(row);
-            row[headDim..].Clear();
-        }
-    }
-
-    /// <summary>A score: the product divided by √headDim, each rounded to the storage type.</summary>
-    /// <typeparam name="TPrecision">The precision policy.</typeparam>
-    /// <param name="product">q · k.</param>
-    /// <param name="scale">√headDim.</param>
-    /// <returns>The scores.</returns>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Scaled<TPrecision>(Vector512<float> product, Vector512<float> scale)
-        where TPrecision : struct, IPrecision =>
-        TPrecision.Round(TPrecision.Round(product) / scale);
 }

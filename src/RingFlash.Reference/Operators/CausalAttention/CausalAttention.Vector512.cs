@@ -116,7 +116,7 @@ public static partial class CausalAttention
                 for (int key = block; key < Math.Min(block + Summation.BlockLength, shape.KeyTokens); key++)
                 {
                     float* values = operands.HeadValues(cacheHead) + ((long)key * shape.HeadDim);
-                    AttentionPanel.MultiplyAdd(weight, values, chains, shape.HeadDim);
+                    AttentionSteps.MultiplyAdd(weight, values, chains, shape.HeadDim);
                 }
 
                 for (int d = 0; d < context.Length; d++)
@@ -130,7 +130,7 @@ public static partial class CausalAttention
         {
             for (int head = firstHead; head < firstHead + heads; head++)
             {
-                AttentionPanel.Round<TPrecision>(context, operands.ContextRow(sequence, head, token));
+                AttentionSteps.Round<TPrecision>(context, operands.ContextRow(sequence, head, token));
                 if (operands.Weights != 0)
                 {
                     operands.WeightRow(sequence, head, token).Fill(weight);

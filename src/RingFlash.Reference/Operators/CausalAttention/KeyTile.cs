@@ -11,13 +11,15 @@ namespace RingFlash.Reference.Operators;
 /// </summary>
 internal static unsafe class KeyTile
 {
-    /// <summary>Keys of a tile: twelve chains hide the latency on two FMA units and share each load of a query.</summary>
+    /// <summary>Keys of a tile: twelve chains hide the latency of two FMA units and share a load of queries.</summary>
     public const int Keys = 12;
 
     /// <summary>Queries of a tile.</summary>
     public const int Queries = 8;
 
-    /// <summary>products[j, r] = (isFirst ? +0 : products[j, r]) + chain over d of keys[j, d] · queries[d, r].</summary>
+    /// <summary>
+    /// products[j, r] = (isFirst ? +0 : products[j, r]) + the chain over d of keys[j, d] · queries[d, r].
+    /// </summary>
     /// <param name="keys">[12, …], read.</param>
     /// <param name="keyStride">From a key to the next.</param>
     /// <param name="queries">[count, 8], read.</param>

@@ -26,8 +26,8 @@ internal static unsafe class StridedTile
     /// <param name="count">The number of k; a block of the product, or a part of one.</param>
     /// <param name="c">[8, 32], read and written: the chains so far.</param>
     /// <param name="outputStride">From a row of c to the next.</param>
-    /// <param name="ahead">What will be needed soon: with every k two cache lines are fetched into L2. It may lie beyond
-    /// the end of an array.</param>
+    /// <param name="ahead">What will be needed soon: with every k two cache lines are fetched into L2. It may lie
+    /// beyond the end of an array.</param>
     /// <param name="aheadStride">What the next k fetches, from there; 32 for lines that do not overlap.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Accumulate(
