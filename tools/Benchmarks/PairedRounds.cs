@@ -33,9 +33,10 @@ internal sealed class PairedRounds
 
     /// <summary>Runs and prints: the median time of each, and the median ratio to the first.</summary>
     /// <param name="rounds">Rounds after the warm-up.</param>
-    public void Run(int rounds)
+    /// <param name="warmUps">Rounds that are not counted.</param>
+    public void Run(int rounds, int warmUps = 40)
     {
-        foreach (Result result in Measure(rounds, warmUps: Math.Min(40, rounds)))
+        foreach (Result result in Measure(rounds, Math.Min(warmUps, rounds)))
         {
             Console.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
