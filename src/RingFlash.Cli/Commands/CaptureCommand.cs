@@ -55,6 +55,12 @@ internal static class CaptureCommand
             HelpName = "PRECISION",
             DefaultValueFactory = _ => "float32",
         };
+        Option<string?> memoryLimit = new("--memory-limit")
+        {
+            Description = "Keep weights in memory, read ahead, but take no more than this in all, e.g. 8GB. Default: "
+                + "every weight is read where it is multiplied. The numbers are the same.",
+            HelpName = "SIZE",
+        };
         Option<string?> json = new("--json") { Description = "Write what was captured as JSON.", HelpName = "FILE" };
 
         ToolCommand command = new(
@@ -63,9 +69,10 @@ internal static class CaptureCommand
             + "has changed; from an outside authority, tools/capture_golden.py makes the same from Transformers.",
             "ringflash capture synthetic:ring-mini-2.0@7 --ids 1,2,3 --layers 0,1,19 --out mini-case",
             "ringflash capture flash-3 --ids 1,2,3 --precision bfloat16 --out flash-3-case",
+            "ringflash capture Ring-mini-2.0 --ids 1,2,3 --memory-limit 8GB --out mini-8gb-case",
             "ringflash verify flash-3-case --model flash-3")
         {
-            model, ids, output, layers, precision, json,
+            model, ids, output, layers, precision, memoryLimit, json,
         };
         command.SetAction((parsed, cancellation) => Task.FromResult(Run(
             new Request(
@@ -74,6 +81,7 @@ internal static class CaptureCommand
                 parsed.GetValue(output)!,
                 parsed.GetValue(layers),
                 parsed.GetValue(precision)!,
+                parsed.GetValue(memoryLimit),
                 parsed.GetValue(json)),
             context,
             cancellation)));
@@ -91,6 +99,8 @@ internal static class CaptureCommand
             _ => throw new UsageException(
                 $"--precision: '{request.Precision}' is not a precision; known are float32, bfloat16"),
         };
+        long? memoryLimit =
+            request.MemoryLimit is null ? null : ByteSize.Parse(request.MemoryLimit, "--memory-limit");
         string folder = OutputFolder.Check(request.Output, "--out", context.CurrentDirectory);
         string? json = OutputFile.Check(request.Json, "--json", context.CurrentDirectory, []);
         using ModelName model = ModelName.Open(request.Model, context.CurrentDirectory);
@@ -99,6 +109,7 @@ internal static class CaptureCommand
         {
             Layers = ranges is null ? null : Expand(ranges, model.Configuration),
             BFloat16 = underBFloat16,
+            MemoryLimit = memoryLimit,
             ToolVersion = ToolVersion.Text,
         };
         using WorkerPool workers = new(Environment.ProcessorCount);
@@ -192,5 +203,5 @@ internal static class CaptureCommand
     }
 
     private sealed record Request(
-        string Model, string Ids, string Output, string? Layers, string Precision, string? Json);
+        string Model, string Ids, string Output, string? Layers, string Precision, string? MemoryLimit, string? Json);
 }

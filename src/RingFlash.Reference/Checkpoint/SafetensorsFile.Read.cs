@@ -166,7 +166,7 @@ public sealed partial class SafetensorsFile
         return values;
     }
 
-    private static void Transpose(
+    private static unsafe void Transpose(
         ElementType elementType,
         ReadOnlySpan<byte> bytes,
         int rows,
@@ -181,17 +181,14 @@ public sealed partial class SafetensorsFile
             int count = Math.Min(TransposeColumns, columns - first);
             for (int row = 0; row < rows; row++)
             {
-                ReadOnlySpan<byte> source = bytes.Slice(((row * columns) + first) * size, count * size);
-                ElementWidening.Widen(elementType, source, tile.Slice(row * TransposeColumns, count));
+                ReadOnlySpan<byte> stored = bytes.Slice(((row * columns) + first) * size, count * size);
+                ElementWidening.Widen(elementType, stored, tile.Slice(row * TransposeColumns, count));
             }
 
-            for (int column = 0; column < count; column++)
+            fixed (float* source = tile, destination = panel[(first * PanelArguments.Lanes)..])
             {
-                Span<float> lanes = panel.Slice((first + column) * PanelArguments.Lanes, PanelArguments.Lanes);
-                for (int lane = 0; lane < lanes.Length; lane++)
-                {
-                    lanes[lane] = tile[(lane * TransposeColumns) + column];
-                }
+                Transposition.Copy(
+                    source, TransposeColumns, PanelArguments.Lanes, count, destination, PanelArguments.Lanes);
             }
         }
     }

@@ -41,6 +41,9 @@ public abstract class WeightMatrix
     /// <summary>The smallest format that holds every number of the matrix exactly.</summary>
     protected virtual PanelFormat PackedFormat => PanelFormat.Float32;
 
+    /// <summary>The bytes of memory that <see cref="PackedFormat"/> takes.</summary>
+    internal long PackedBytes => WeightPanels.ByteCountOf(PackedFormat, Outputs, Inputs);
+
     /// <summary>Reads the matrix into memory; does nothing when it is there.</summary>
     /// <param name="workers">The threads.</param>
     public void Pack(WorkerPool workers) => Panels ??=
@@ -54,13 +57,20 @@ public abstract class WeightMatrix
         Panels = null;
     }
 
+    /// <summary>Reads the matrix into memory that belongs to somebody else.</summary>
+    /// <param name="memory">At least <see cref="PackedBytes"/> bytes. Left alone when the numbers do not fit the format;
+    /// the matrix is then read as it is used.</param>
+    /// <param name="workers">The threads.</param>
+    internal void PackInto(AlignedBuffer memory, WorkerPool workers) => Panels ??=
+        WeightPanels.Read(PackedFormat, Outputs, Inputs, ReadPackedPanel, workers, memory);
+
     /// <summary>The length of one of the two axes of a stored matrix.</summary>
     /// <param name="source">The source, for messages.</param>
     /// <param name="tensor">The tensor.</param>
     /// <param name="axis">0 for outputs, 1 for inputs.</param>
     /// <returns>At least 1.</returns>
     /// <exception cref="InvalidInputException">The tensor is no matrix, or an axis is empty or too long.</exception>
-    protected static int Axis(IWeightSource source, TensorInfo tensor, int axis)
+    protected internal static int Axis(IWeightSource source, TensorInfo tensor, int axis)
     {
         ArgumentNullException.ThrowIfNull(source);
         ArgumentNullException.ThrowIfNull(tensor);

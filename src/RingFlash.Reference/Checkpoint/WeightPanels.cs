@@ -12,19 +12,22 @@ namespace RingFlash.Reference.Checkpoint;
 /// </summary>
 public sealed unsafe class WeightPanels : IDisposable
 {
-    private const int ChunkColumns = 256;
+    // Whole rows of the widest matrices: a file then gives 32 of them in one call.
+    private const int ChunkColumns = 4096;
 
     private readonly AlignedBuffer memory;
+    private readonly bool ownsMemory;
     private readonly int inputs;
     private readonly int rowBytes;
 
-    private WeightPanels(PanelFormat format, int outputs, int inputs)
+    private WeightPanels(PanelFormat format, int outputs, int inputs, AlignedBuffer? given)
     {
         Format = format;
         this.inputs = inputs;
         rowBytes = RowBytes(format);
         PanelCount = CountFor(outputs);
-        memory = new AlignedBuffer(PanelCount * (long)inputs * rowBytes / sizeof(float));
+        ownsMemory = given is null;
+        memory = given ?? new AlignedBuffer(ByteCountOf(format, outputs, inputs) / sizeof(float));
     }
 
     /// <summary>Reads a tile as float32; see <see cref="IWeightSource.ReadPanel"/>.</summary>
@@ -41,12 +44,20 @@ public sealed unsafe class WeightPanels : IDisposable
     public int PanelCount { get; }
 
     /// <summary>The bytes of memory that the weight takes.</summary>
-    public long ByteCount => memory.Length * sizeof(float);
+    public long ByteCount => PanelCount * (long)inputs * rowBytes;
 
     /// <summary>The panels that cover some outputs.</summary>
     /// <param name="outputs">The number of outputs.</param>
     /// <returns>⌈outputs/32⌉.</returns>
     public static int CountFor(int outputs) => (outputs + ProductKernel.PanelWidth - 1) / ProductKernel.PanelWidth;
+
+    /// <summary>The bytes of memory that a weight will take.</summary>
+    /// <param name="format">How it will be stored.</param>
+    /// <param name="outputs">The number of rows.</param>
+    /// <param name="inputs">The number of columns.</param>
+    /// <returns>Bytes.</returns>
+    public static long ByteCountOf(PanelFormat format, int outputs, int inputs) =>
+        CountFor(outputs) * (long)inputs * RowBytes(format);
 
     /// <summary>
     /// Reads a matrix once and keeps it. Each worker reads, and so places in memory, the panels that it will multiply.
@@ -57,18 +68,31 @@ public sealed unsafe class WeightPanels : IDisposable
     /// <param name="reader">Where the numbers come from; for e4m3 the bare code values.</param>
     /// <param name="workers">The threads.</param>
     /// <returns>The panels; null when a number has no place in the format (a NaN among e4m3 codes).</returns>
-    public static WeightPanels? Read(PanelFormat format, int outputs, int inputs, Reader reader, WorkerPool workers)
+    public static WeightPanels? Read(
+        PanelFormat format, int outputs, int inputs, Reader reader, WorkerPool workers) =>
+        Read(format, outputs, inputs, reader, workers, null);
+
+    /// <summary>The same into memory that belongs to somebody else.</summary>
+    /// <param name="format">How to store: the numbers must fit it exactly.</param>
+    /// <param name="outputs">The number of rows.</param>
+    /// <param name="inputs">The number of columns.</param>
+    /// <param name="reader">Where the numbers come from; for e4m3 the bare code values.</param>
+    /// <param name="workers">The threads.</param>
+    /// <param name="memory">At least <see cref="ByteCountOf"/> bytes; null to allocate.</param>
+    /// <returns>The panels; null when a number has no place in the format (a NaN among e4m3 codes).</returns>
+    internal static WeightPanels? Read(
+        PanelFormat format, int outputs, int inputs, Reader reader, WorkerPool workers, AlignedBuffer? memory)
     {
         ArgumentNullException.ThrowIfNull(reader);
         ArgumentNullException.ThrowIfNull(workers);
-        WeightPanels panels = new(format, outputs, inputs);
+        WeightPanels panels = new(format, outputs, inputs, memory);
         int misfits = 0;
         try
         {
             workers.Run(panels.PanelCount, (first, end, worker) =>
             {
                 const int Width = ProductKernel.PanelWidth;
-                float* chunk = workers.Scratch(worker).Reserve(ChunkColumns * Width);
+                float* chunk = workers.Scratch(worker).Reserve(Math.Min(ChunkColumns, inputs) * Width);
                 for (int panel = first; panel < end; panel++)
                 {
                     for (int k = 0; k < inputs; k += ChunkColumns)
@@ -98,8 +122,14 @@ public sealed unsafe class WeightPanels : IDisposable
         return null;
     }
 
-    /// <inheritdoc/>
-    public void Dispose() => memory.Dispose();
+    /// <summary>Frees the memory, unless it belongs to somebody else.</summary>
+    public void Dispose()
+    {
+        if (ownsMemory)
+        {
+            memory.Dispose();
+        }
+    }
 
     /// <summary>Where a panel's weights from some k on lie.</summary>
     /// <param name="panel">0 … PanelCount − 1.</param>

@@ -172,14 +172,19 @@ public class Float32Operators<TPrecision> : ForwardOperators<float>
 
     /// <inheritdoc/>
     public override HostTensor<float> RoutedExperts(
-        HostTensor<float> x, RouterDecision<float> decision, int expertCount, Func<int, ExpertWeights> experts)
+        HostTensor<float> x, RouterDecision<float> decision, SparseWeights experts)
     {
         ArgumentNullException.ThrowIfNull(x);
         ArgumentNullException.ThrowIfNull(decision);
+        ArgumentNullException.ThrowIfNull(experts);
         HostTensor<float> outputs = new(x.Rows, decision.TopK, x.Width);
-        ExpertDispatch dispatch = ExpertDispatch.Group(decision.TopKIndices, decision.TopK, expertCount);
-        Operators.RoutedExperts.Apply<TPrecision>(
-            engine, workers, quantiseActivations, x.Values, dispatch, experts, outputs.Values);
+        ExpertDispatch dispatch = ExpertDispatch.Group(decision.TopKIndices, decision.TopK, experts.ExpertCount);
+        foreach (ExpertDispatch batch in experts.Batches(dispatch))
+        {
+            Operators.RoutedExperts.Apply<TPrecision>(
+                engine, workers, quantiseActivations, x.Values, batch, experts.Expert, outputs.Values);
+        }
+
         return outputs;
     }
 

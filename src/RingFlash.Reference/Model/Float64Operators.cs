@@ -141,13 +141,14 @@ public sealed class Float64Operators : ForwardOperators<double>
 
     /// <inheritdoc/>
     public override HostTensor<double> RoutedExperts(
-        HostTensor<double> x, RouterDecision<double> decision, int expertCount, Func<int, ExpertWeights> experts)
+        HostTensor<double> x, RouterDecision<double> decision, SparseWeights experts)
     {
         ArgumentNullException.ThrowIfNull(x);
         ArgumentNullException.ThrowIfNull(decision);
+        ArgumentNullException.ThrowIfNull(experts);
         HostTensor<double> outputs = new(x.Rows, decision.TopK, x.Width);
-        ExpertDispatch dispatch = ExpertDispatch.Group(decision.TopKIndices, decision.TopK, expertCount);
-        Operators.RoutedExperts.Exact(workers, x.Span, dispatch, experts, outputs.Span);
+        ExpertDispatch dispatch = ExpertDispatch.Group(decision.TopKIndices, decision.TopK, experts.ExpertCount);
+        Operators.RoutedExperts.Exact(workers, x.Span, dispatch, experts.Expert, outputs.Span);
         return outputs;
     }
 

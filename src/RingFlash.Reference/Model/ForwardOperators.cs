@@ -114,11 +114,10 @@ public abstract class ForwardOperators<T>
     /// <summary>See <see cref="Operators.RoutedExperts"/>.</summary>
     /// <param name="x">[…, hidden].</param>
     /// <param name="decision">Who goes where.</param>
-    /// <param name="expertCount">The number of experts.</param>
-    /// <param name="experts">The weights of an expert.</param>
+    /// <param name="experts">The weights of the experts.</param>
     /// <returns>[tokens, topK, hidden].</returns>
     public abstract HostTensor<T> RoutedExperts(
-        HostTensor<T> x, RouterDecision<T> decision, int expertCount, Func<int, ExpertWeights> experts);
+        HostTensor<T> x, RouterDecision<T> decision, SparseWeights experts);
 
     /// <summary>See <see cref="Operators.ExpertCombine"/>.</summary>
     /// <param name="expertOutputs">[tokens, topK, hidden].</param>

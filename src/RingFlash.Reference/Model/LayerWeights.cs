@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using RingFlash.Reference.Checkpoint;
 using RingFlash.Reference.Operators;
 
@@ -33,7 +34,24 @@ public sealed record LayerWeights(
 /// <param name="Expert">The weights of a routed expert, on demand.</param>
 /// <param name="SharedExperts">The shared experts as one block; null when there are none.</param>
 public sealed record SparseWeights(
-    WeightMatrix Gate, float[] ExpertBias, Func<int, ExpertWeights> Expert, ExpertWeights? SharedExperts);
+    WeightMatrix Gate, float[] ExpertBias, Func<int, ExpertWeights> Expert, ExpertWeights? SharedExperts)
+{
+    /// <summary>The number of routed experts.</summary>
+    public int ExpertCount => Gate.Outputs;
+
+    /// <summary>
+    /// Cuts the experts that are wanted into batches; a batch's weights are at hand until the next one is asked for.
+    /// </summary>
+    public Func<ExpertDispatch, IEnumerable<ExpertDispatch>> Batches { get; internal set; } = OneBatch;
+
+    /// <summary>The bytes of a routed expert in memory.</summary>
+    internal long ExpertBytes { get; init; }
+
+    /// <summary>All at once.</summary>
+    /// <param name="dispatch">Who goes where.</param>
+    /// <returns>The same.</returns>
+    internal static IEnumerable<ExpertDispatch> OneBatch(ExpertDispatch dispatch) => [dispatch];
+}
 
 /// <summary>The weights of the multi-token-prediction layer.</summary>
 /// <param name="EmbeddingNorm">enorm, [hidden].</param>

@@ -11,7 +11,7 @@ namespace RingFlash.Reference.Model;
 /// <summary>
 /// A model's weights by role, over any source. Vectors are read when a layer is asked for; matrices stay where they are
 /// and are read by the operators, so the size of the model does not matter. A model that fits in memory is much faster
-/// after <see cref="Pack"/>.
+/// after <see cref="Pack"/>, and one that does not fit under a <see cref="WeightResidency"/>.
 /// </summary>
 public sealed class ModelWeights
 {
@@ -61,6 +61,12 @@ public sealed class ModelWeights
     /// <summary>The multi-token-prediction layer; null when the configuration has none.</summary>
     public MultiTokenWeights? MultiToken { get; }
 
+    /// <summary>Who reads weights ahead of their use; null while nobody does.</summary>
+    public WeightResidency? Residency { get; internal set; }
+
+    /// <summary>The number of main layers.</summary>
+    internal int LayerCount => configuration.LayerCount;
+
     /// <summary>The weights of a layer.</summary>
     /// <param name="index">0 … LayerCount − 1.</param>
     /// <returns>The weights.</returns>
@@ -99,18 +105,40 @@ public sealed class ModelWeights
             : [.. matrices, LanguageModelHead, MultiToken.EmbeddingHiddenProjection, .. Products(MultiToken.Block)];
     }
 
-    private IEnumerable<WeightMatrix> Products(LayerWeights layer)
+    /// <summary>The sparse blocks of all layers, that of the MTP layer last.</summary>
+    /// <returns>Each block once.</returns>
+    internal IEnumerable<SparseWeights> SparseLayers() =>
+        Enumerable.Range(0, configuration.LayerCount)
+            .Select(index => Layer(index).Experts)
+            .Append(MultiToken?.Block.Experts)
+            .OfType<SparseWeights>();
+
+    /// <summary>The matrices of a layer that every token is multiplied with.</summary>
+    /// <param name="index">0 … layers − 1, or the number of layers for the MTP layer with its projection.</param>
+    /// <returns>The matrices.</returns>
+    internal WeightMatrix[] Dense(int index) => index < configuration.LayerCount
+        ? [.. Dense(Layer(index))]
+        : [MultiToken!.EmbeddingHiddenProjection, .. Dense(MultiToken.Block)];
+
+    private static IEnumerable<WeightMatrix> Dense(LayerWeights layer)
     {
         IEnumerable<WeightMatrix> attention = [layer.QueryKeyValue, layer.Dense];
+        return layer.Experts is not { } sparse
+            ? [.. attention, .. Products(layer.DenseFeedForward!)]
+            : [.. attention, sparse.Gate, .. sparse.SharedExperts is null ? [] : Products(sparse.SharedExperts)];
+    }
+
+    private IEnumerable<WeightMatrix> Products(LayerWeights layer)
+    {
+        IEnumerable<WeightMatrix> dense = Dense(layer);
         if (layer.Experts is not { } sparse)
         {
-            return [.. attention, .. Products(layer.DenseFeedForward!)];
+            return dense;
         }
 
         IEnumerable<WeightMatrix> experts =
             Enumerable.Range(0, configuration.ExpertCount).SelectMany(expert => Products(sparse.Expert(expert)));
-        IEnumerable<WeightMatrix> shared = sparse.SharedExperts is null ? [] : Products(sparse.SharedExperts);
-        return [.. attention, sparse.Gate, .. experts, .. shared];
+        return [.. dense, .. experts];
     }
 
     private static WeightMatrix[] Products(ExpertWeights block) => [block.Gate, block.Up, block.Down];
@@ -139,7 +167,11 @@ public sealed class ModelWeights
             Matrix($"{prefix}.gate.weight"),
             source.ReadVector($"{prefix}.gate.expert_bias"),
             expert => experts[expert] ??= Block($"{prefix}.experts.{expert}"),
-            configuration.SharedExpertCount > 0 ? Block($"{prefix}.shared_experts") : null);
+            configuration.SharedExpertCount > 0 ? Block($"{prefix}.shared_experts") : null)
+        {
+            ExpertBytes = new[] { "gate_proj", "up_proj", "down_proj" }
+                .Sum(name => PackedBytes(Find($"{prefix}.experts.0.{name}.weight"))),
+        };
     }
 
     private ExpertWeights Block(string prefix) => new(
@@ -158,6 +190,17 @@ public sealed class ModelWeights
             ? new Float8BlockMatrix(source, tensor, Find($"{name}_scale_inv"))
             : new SourceMatrix(source, tensor, roundToBFloat16);
     }
+
+    // Of a tensor that need not be looked at: making the matrix would read its scales.
+    private long PackedBytes(TensorInfo tensor) => WeightPanels.ByteCountOf(
+        tensor.ElementType switch
+        {
+            ElementType.Float8E4M3 => PanelFormat.Float8E4M3,
+            ElementType.BFloat16 => PanelFormat.BFloat16,
+            _ => roundToBFloat16 ? PanelFormat.BFloat16 : PanelFormat.Float32,
+        },
+        WeightMatrix.Axis(source, tensor, 0),
+        WeightMatrix.Axis(source, tensor, 1));
 
     private TensorInfo Find(string name) => source.TryGetTensor(name, out TensorInfo? tensor)
         ? tensor

@@ -58,6 +58,7 @@ public sealed class RingFlashModel<T>
         trace?.Tap("model.word_embeddings.output", hiddenStates);
         for (int layer = 0; layer < configuration.LayerCount; layer++)
         {
+            weights.Residency?.EnterLayer(layer);
             hiddenStates = DecoderLayer(hiddenStates, layer, weights.Layer(layer), pass); // [batch, tokens, hidden]
             trace?.Tap($"model.layers.{layer}.output", hiddenStates);
         }
@@ -66,6 +67,7 @@ public sealed class RingFlashModel<T>
             operators.RmsNorm(hiddenStates, weights.FinalNorm, epsilon); // [batch, tokens, hidden]
         trace?.Tap("model.norm.output", normalised);
 
+        weights.Residency?.EnterHead();
         HostTensor<T> headInput =
             input.LastLogitsOnly ? LastToken(normalised) : normalised; // [batch, tokens or 1, hidden]
         HostTensor<T> logits =
@@ -178,7 +180,7 @@ public sealed class RingFlashModel<T>
         pass.Trace?.TapDecision($"{name}.gate", decision);
 
         HostTensor<T> expertOutputs =
-            operators.RoutedExperts(x, decision, shape.Experts, block.Expert); // [tokens, topK, hidden]
+            operators.RoutedExperts(x, decision, block); // [tokens, topK, hidden]
         HostTensor<T> routed = operators.ExpertCombine(expertOutputs, decision); // [tokens, hidden]
         pass.Trace?.Tap($"{name}.routed.output", routed);
         if (block.SharedExperts is null)
@@ -196,6 +198,7 @@ public sealed class RingFlashModel<T>
     private HostTensor<T> MultiTokenLogits(HostTensor<T> normalised, MultiTokenWeights layer, Pass pass)
     {
         int index = configuration.LayerCount;
+        weights.Residency?.EnterLayer(index);
         string name = pass.Trace is null ? string.Empty : $"model.layers.{index}";
 
         // The ids move left by one, so that position t sees token t + 1; the last column becomes token 0, as published.

@@ -20,6 +20,12 @@ public sealed record CaptureOptions(
     /// <summary>Whether the model runs in bfloat16 and not in float32.</summary>
     public bool BFloat16 { get; init; }
 
+    /// <summary>
+    /// The most bytes of memory that the run may take; what <see cref="Model.ForwardMemory"/> leaves of them holds weights.
+    /// Null to hold none: every weight is read where it is multiplied.
+    /// </summary>
+    public long? MemoryLimit { get; init; }
+
     /// <summary>The version of the tool, for the provenance.</summary>
     public string ToolVersion { get; init; } = "unknown";
 }

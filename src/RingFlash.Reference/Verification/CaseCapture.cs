@@ -52,9 +52,12 @@ public static class CaseCapture
         ForwardOperators<float> operators = options.BFloat16
             ? new Float32Operators<BFloat16Precision>(ExecutionEngine.Vector512, workers)
             : new Float32Operators<Float32Precision>(ExecutionEngine.Vector512, workers);
-        RingFlashModel<float> model = new(
-            configuration, new ModelWeights(weights, configuration, options.BFloat16), operators);
-        model.Forward(new ForwardInput([.. options.Ids.Select(id => (long)id)], 1), null, trace);
+        ModelWeights modelWeights = new(weights, configuration, options.BFloat16);
+        using (Residency(options, modelWeights, workers))
+        {
+            RingFlashModel<float> model = new(configuration, modelWeights, operators);
+            model.Forward(new ForwardInput([.. options.Ids.Select(id => (long)id)], 1), null, trace);
+        }
 
         progress?.Report(("hashing the weights that were read", (double)layers / (layers + 1)));
         IReadOnlyList<WeightFingerprint> fingerprints = options.Weights is CheckpointFolder checkpoint
@@ -66,6 +69,22 @@ public static class CaseCapture
             trace.Contents.Count,
             trace.Contents.Sum(content => content.Tensor.ElementCount),
             fingerprints);
+    }
+
+    private static WeightResidency? Residency(CaptureOptions options, ModelWeights weights, WorkerPool workers)
+    {
+        if (options.MemoryLimit is not long limit)
+        {
+            return null;
+        }
+
+        ModelConfiguration configuration = options.Configuration;
+        int layers = options.Layers?.Count ?? configuration.LayerCount + configuration.NextTokenPredictionLayerCount;
+        long kept = (long)sizeof(float) * options.Ids.Count // input, output and router of a layer, and the logits
+            * ((layers * ((2L * configuration.HiddenSize) + (2L * configuration.ExpertCount)))
+                + (2L * configuration.VocabularySize));
+        long others = kept + ForwardMemory.Bytes(configuration, 1, options.Ids.Count, 0);
+        return new WeightResidency(weights, ForwardMemory.ForWeights(limit, weights, others), workers.ThreadCount);
     }
 
     private static void ReportLayer(IProgress<(string Step, double Fraction)>? progress, string name, int layers)

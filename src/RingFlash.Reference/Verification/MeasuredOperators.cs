@@ -198,13 +198,13 @@ internal sealed class MeasuredOperators : ForwardOperators<float>
 
     /// <inheritdoc/>
     public override HostTensor<float> RoutedExperts(
-        HostTensor<float> x, RouterDecision<float> decision, int expertCount, Func<int, ExpertWeights> experts)
+        HostTensor<float> x, RouterDecision<float> decision, SparseWeights experts)
     {
         ArgumentNullException.ThrowIfNull(decision);
         ArgumentNullException.ThrowIfNull(experts);
         betweenOperators();
-        HostTensor<float> y = inner.RoutedExperts(x, decision, expertCount, experts);
-        ExpertWeights any = experts(decision.TopKIndices[0]);
+        HostTensor<float> y = inner.RoutedExperts(x, decision, experts);
+        ExpertWeights any = experts.Expert(decision.TopKIndices[0]);
         double operations = ErrorBudget.ProductWeight(any.Gate.Inputs) + 1 + ErrorBudget.ProductWeight(any.Down.Inputs);
         Origin origin = Origin.Of(
             nameof(RoutedExperts), operations, [OriginOf(x), OriginOf(decision.TopKWeights)], null, 0, 0);

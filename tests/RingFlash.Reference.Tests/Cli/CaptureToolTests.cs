@@ -5,6 +5,7 @@ using System.IO;
 using System.Linq;
 using System.Security.Cryptography;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using System.Threading;
 using System.Threading.Tasks;
 using RingFlash.Cli;
@@ -201,6 +202,39 @@ public sealed class CaptureToolTests : IDisposable
         AssertLine(
             await Tool(["capture", $"synthetic:{Tiny}", .. rest]), ExitCodes.Environment, "not empty");
         Assert.Single(Directory.GetFiles(output));
+    }
+
+    [Theory]
+    [InlineData("bf16")]
+    [InlineData("fp8")]
+    public async Task AMemoryLimitChangesNoNumberAndNamesWhatItNeeds(string dtype)
+    {
+        string folder = await Synth(dtype), output = temporary.File("case"), limited = temporary.File("limited");
+        string[] start = ["capture", folder, "--ids", Ids];
+        Assert.Equal(ExitCodes.WithinBudget, (await Tool([.. start, "--out", output])).Code);
+        ToolRun refused = await Tool([.. start, "--out", limited, "--memory-limit", "1MB"]);
+        AssertLine(refused, ExitCodes.Environment, "1MB is too little, ");
+        Assert.False(Directory.Exists(limited));
+        string needed = Regex.Match(refused.Error, "([0-9]+MB) is needed").Groups[1].Value;
+        ToolRun run = await Tool([.. start, "--out", limited, "--memory-limit", needed]);
+        Assert.Equal((ExitCodes.WithinBudget, string.Empty), (run.Code, run.Error));
+        Assert.Equal(
+            File.ReadAllText(Path.Combine(output, "weights.json")),
+            File.ReadAllText(Path.Combine(limited, "weights.json")));
+        using GoldenCase expected = GoldenCase.Open(output), actual = GoldenCase.Open(limited);
+        Assert.True(expected.File.Tensors.Count > 20);
+        foreach (TensorInfo tensor in expected.File.Tensors)
+        {
+            byte[] bytes = new byte[tensor.ElementCount * tensor.ElementType.ByteCount()], found = [.. bytes];
+            expected.File.ReadBytes(tensor, 0, bytes);
+            actual.File.ReadBytes(actual.File.RequireTensor(tensor.Name), 0, found);
+            Assert.Equal(bytes, found);
+        }
+
+        AssertLine(
+            await Tool([.. start, "--out", temporary.File("no"), "--memory-limit", "lots"]),
+            ExitCodes.WrongUsage,
+            "--memory-limit: 'lots' is not a size");
     }
 
     [Fact]

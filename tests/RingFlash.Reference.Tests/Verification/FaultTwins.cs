@@ -245,14 +245,17 @@ public sealed class FaultTwins
         }
 
         public override HostTensor<float> RoutedExperts(
-            HostTensor<float> x, RouterDecision<float> decision, int expertCount, Func<int, ExpertWeights> experts) =>
-            base.RoutedExperts(
-                x,
-                decision,
-                expertCount,
-                mistake == "gate and up swapped"
-                    ? expert => experts(expert) with { Gate = experts(expert).Up, Up = experts(expert).Gate }
-                    : experts);
+            HostTensor<float> x, RouterDecision<float> decision, SparseWeights experts)
+        {
+            return base.RoutedExperts(
+                x, decision, mistake == "gate and up swapped" ? experts with { Expert = Swapped } : experts);
+
+            ExpertWeights Swapped(int index)
+            {
+                ExpertWeights expert = experts.Expert(index);
+                return expert with { Gate = expert.Up, Up = expert.Gate };
+            }
+        }
 
         public override HostTensor<float> ExpertCombine(HostTensor<float> expertOutputs, RouterDecision<float> decision)
         {

@@ -32,7 +32,7 @@ public sealed class ExpertDispatch
     /// <summary>Slots per token.</summary>
     public int TopK { get; }
 
-    /// <summary>[tokens · topK], assignments sorted by expert.</summary>
+    /// <summary>[tokens · topK] unless cut by <see cref="Only"/>, assignments sorted by expert.</summary>
     public int[] Rows { get; }
 
     /// <summary>Experts with at least one token, ascending.</summary>
@@ -40,6 +40,24 @@ public sealed class ExpertDispatch
 
     /// <summary>[ActiveExperts.Length + 1], where each active expert's rows begin.</summary>
     public int[] Offsets { get; }
+
+    /// <summary>The part that concerns some of the active experts.</summary>
+    /// <param name="actives">Places in <see cref="ActiveExperts"/>, ascending.</param>
+    /// <returns>Their grouping; the assignments keep their numbers.</returns>
+    public ExpertDispatch Only(IReadOnlyList<int> actives)
+    {
+        ArgumentNullException.ThrowIfNull(actives);
+        int[] experts = new int[actives.Count], offsets = new int[actives.Count + 1];
+        List<int> rows = [];
+        for (int index = 0; index < experts.Length; index++)
+        {
+            experts[index] = ActiveExperts[actives[index]];
+            rows.AddRange(Rows.AsSpan(Offsets[actives[index]]..Offsets[actives[index] + 1]));
+            offsets[index + 1] = rows.Count;
+        }
+
+        return new ExpertDispatch(TopK, [.. rows], experts, offsets);
+    }
 
     /// <summary>Groups assignments by expert.</summary>
     /// <param name="topKIndices">[tokens, topK], read.</param>
