@@ -50,6 +50,11 @@ public sealed class WeightResidency : IDisposable
     public WeightResidency(ModelWeights weights, long byteLimit, int readerCount)
     {
         ArgumentNullException.ThrowIfNull(weights);
+        if (weights.Residency is not null)
+        {
+            throw new InvalidOperationException("These weights have a residency already.");
+        }
+
         Needs needs = Needs.Of(weights);
         if (byteLimit < needs.Least)
         {
@@ -105,6 +110,11 @@ public sealed class WeightResidency : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        if (weights.Residency != this)
+        {
+            return;
+        }
+
         weights.Residency = null;
         foreach (SparseWeights layer in weights.SparseLayers())
         {

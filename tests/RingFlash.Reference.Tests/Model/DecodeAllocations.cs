@@ -9,6 +9,10 @@ namespace RingFlash.Reference.Tests.Model;
 
 public sealed class DecodeAllocations
 {
+    // Measured: 28185. The float32 results of the operators are about 18000 of it, the rest their tensors' headers and
+    // axes and the lists of who goes to which expert. Closures, boxes or copies would show here.
+    private const long MostBytes = 30_000;
+
     [Fact]
     public void A_decoded_token_allocates_its_results_and_little_else()
     {
@@ -29,7 +33,6 @@ public sealed class DecodeAllocations
         }
 
         long perToken = (GC.GetAllocatedBytesForCurrentThread() - start) / (Tokens - Warm);
-        Console.WriteLine($"{perToken} bytes per token");
-        Assert.InRange(perToken, 1, 1);
+        Assert.InRange(perToken, 1, MostBytes);
     }
 }
