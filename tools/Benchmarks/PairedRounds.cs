@@ -9,6 +9,8 @@ namespace RingFlash.Benchmarks;
 /// <summary>Times several actions in alternation and reports medians of the ratios within a round.</summary>
 internal sealed class PairedRounds
 {
+    private static readonly TimeSpan CompilerTime = TimeSpan.FromMilliseconds(500);
+
     private readonly List<(string Name, Func<double> Milliseconds)> contenders = [];
 
     /// <summary>Rest between contenders, so that threads which spin after their work do not disturb the next one.</summary>
@@ -31,9 +33,10 @@ internal sealed class PairedRounds
 
     /// <summary>Runs and prints: the median time of each, and the median ratio to the first.</summary>
     /// <param name="rounds">Rounds after the warm-up.</param>
-    public void Run(int rounds)
+    /// <param name="warmUps">Rounds that are not counted.</param>
+    public void Run(int rounds, int warmUps = 40)
     {
-        foreach (Result result in Measure(rounds, warmUps: Math.Min(40, rounds)))
+        foreach (Result result in Measure(rounds, Math.Min(warmUps, rounds)))
         {
             Console.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
@@ -44,23 +47,26 @@ internal sealed class PairedRounds
 
     /// <summary>Runs.</summary>
     /// <param name="rounds">Rounds after the warm-up.</param>
-    /// <param name="warmUps">Rounds that are not counted.</param>
+    /// <param name="warmUps">Rounds before, not counted; more where they take so little time that the compiler has not
+    /// yet made its last version.</param>
     /// <returns>One per contender, in the order in which they were added.</returns>
     public Result[] Measure(int rounds, int warmUps)
     {
+        long start = Stopwatch.GetTimestamp();
+        for (int round = 0; round < warmUps || Stopwatch.GetElapsedTime(start) < CompilerTime; round++)
+        {
+            contenders.ForEach(contender => contender.Milliseconds());
+        }
+
         double[][] times = [.. contenders.Select(_ => new double[rounds])];
-        for (int round = -warmUps; round < rounds; round++)
+        for (int round = 0; round < rounds; round++)
         {
             for (int turn = 0; turn < contenders.Count; turn++)
             {
-                // Every other round goes backwards: nobody always comes after the same one, into its caches or its disk.
+                // Every other round goes backwards: nobody always comes after the same one, into its caches.
                 int index = round % 2 == 0 ? turn : contenders.Count - 1 - turn;
                 System.Threading.Thread.Sleep(PauseMilliseconds);
-                double time = contenders[index].Milliseconds();
-                if (round >= 0)
-                {
-                    times[index][round] = time;
-                }
+                times[index][round] = contenders[index].Milliseconds();
             }
         }
 

@@ -1,4 +1,5 @@
 using System;
+using System.Numerics.Tensors;
 using RingFlash.Reference.Numerics;
 
 namespace RingFlash.Reference.Checkpoint;
@@ -7,6 +8,11 @@ namespace RingFlash.Reference.Checkpoint;
 /// A linear weight W [outputs, inputs] as the operators see it: float32 values read by row or by panel. Where the
 /// values come from (a file, a generator, codes with block scales) is not visible.
 /// </summary>
+/// <remarks>
+/// A matrix is the unit of residency: after <see cref="Pack"/> its <see cref="Panels"/> lie in memory and the vector
+/// engine multiplies those; before it, and after <see cref="Unpack"/>, panels are read as they are used. The bits are
+/// the same. Rows always come from where the values come from.
+/// </remarks>
 public abstract class WeightMatrix
 {
     /// <summary>Sets the name and the axes.</summary>
@@ -28,6 +34,25 @@ public abstract class WeightMatrix
 
     /// <summary>Columns of W: the length of an input row.</summary>
     public int Inputs { get; }
+
+    /// <summary>The weights in memory; null while they are read as they are used.</summary>
+    public WeightPanels? Panels { get; private set; }
+
+    /// <summary>The smallest format that holds every number of the matrix exactly.</summary>
+    protected virtual PanelFormat PackedFormat => PanelFormat.Float32;
+
+    /// <summary>Reads the matrix into memory; does nothing when it is there.</summary>
+    /// <param name="workers">The threads.</param>
+    public void Pack(WorkerPool workers) => Panels ??=
+        WeightPanels.Read(PackedFormat, Outputs, Inputs, ReadPackedPanel, workers)
+        ?? WeightPanels.Read(PanelFormat.Float32, Outputs, Inputs, ReadPanel, workers);
+
+    /// <summary>Gives the memory back. No product with the matrix may be running.</summary>
+    public void Unpack()
+    {
+        Panels?.Dispose();
+        Panels = null;
+    }
 
     /// <summary>The length of one of the two axes of a stored matrix.</summary>
     /// <param name="source">The source, for messages.</param>
@@ -56,6 +81,14 @@ public abstract class WeightMatrix
     /// <param name="columnCount">The number of columns.</param>
     /// <param name="panel">[columnCount, 32], float32, written; zero for rows beyond the matrix.</param>
     public abstract void ReadPanel(int firstRow, int firstColumn, int columnCount, Span<float> panel);
+
+    /// <summary>Reads what <see cref="PackedFormat"/> stores: the weights, or bare codes.</summary>
+    /// <param name="firstRow">A multiple of 32.</param>
+    /// <param name="firstColumn">A multiple of 128.</param>
+    /// <param name="columnCount">The number of columns.</param>
+    /// <param name="panel">[columnCount, 32], float32, written.</param>
+    protected virtual void ReadPackedPanel(int firstRow, int firstColumn, int columnCount, Span<float> panel) =>
+        ReadPanel(firstRow, firstColumn, columnCount, panel);
 }
 
 /// <summary>A matrix whose stored numbers are the weights: f32, bf16 or f16 in a file, or generated.</summary>
@@ -78,6 +111,11 @@ public sealed class SourceMatrix : WeightMatrix
         this.tensor = tensor;
         this.roundToBFloat16 = roundToBFloat16 && tensor.ElementType != ElementType.BFloat16;
     }
+
+    /// <inheritdoc/>
+    protected override PanelFormat PackedFormat => roundToBFloat16 || tensor.ElementType == ElementType.BFloat16
+        ? PanelFormat.BFloat16
+        : PanelFormat.Float32;
 
     /// <inheritdoc/>
     public override void ReadRow(int row, Span<float> destination)
@@ -151,6 +189,12 @@ public sealed class Float8BlockMatrix : WeightMatrix
         source.Read(scaleTensor, 0, scales);
     }
 
+    /// <inheritdoc/>
+    protected override PanelFormat PackedFormat =>
+        TensorPrimitives.MaxMagnitude<float>(scales) <= PanelFormats.Float8E4M3.LargestScale // false for NaN
+            ? PanelFormat.Float8E4M3
+            : PanelFormat.Float32;
+
     /// <summary>The scales of the blocks that a row crosses.</summary>
     /// <param name="row">0 … Outputs − 1.</param>
     /// <returns>[⌈inputs/128⌉].</returns>
@@ -194,6 +238,19 @@ public sealed class Float8BlockMatrix : WeightMatrix
             {
                 lanes[lane] *= scale;
             }
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override void ReadPackedPanel(int firstRow, int firstColumn, int columnCount, Span<float> panel)
+    {
+        if (PackedFormat == PanelFormat.Float8E4M3)
+        {
+            ReadCodePanel(firstRow, firstColumn, columnCount, panel);
+        }
+        else
+        {
+            ReadPanel(firstRow, firstColumn, columnCount, panel);
         }
     }
 }

@@ -3,20 +3,31 @@ using System.Runtime.InteropServices;
 
 namespace RingFlash.Reference.Numerics;
 
-/// <summary>Float32 scratch memory on a 64-byte border, so that no 512-bit load crosses a cache line.</summary>
+/// <summary>
+/// Uninitialised memory on a 64-byte border, so that no 512-bit load crosses a cache line; from 2 MiB on it asks Linux
+/// for huge pages. Pages get their place when they are first written.
+/// </summary>
 internal sealed unsafe class AlignedBuffer : IDisposable
 {
     private const int Alignment = 64;
 
     /// <summary>Allocates uninitialised memory.</summary>
     /// <param name="length">The number of floats.</param>
-    public AlignedBuffer(long length) =>
-        Pointer = (float*)NativeMemory.AlignedAlloc((nuint)Math.Max(1, length) * sizeof(float), Alignment);
+    public AlignedBuffer(long length)
+    {
+        Length = Math.Max(1, length);
+        nuint bytes = checked((nuint)Length * sizeof(float));
+        Pointer = (float*)NativeMemory.AlignedAlloc(bytes, bytes >= HugePages.Size ? HugePages.Size : (nuint)Alignment);
+        HugePages.Ask(Pointer, bytes);
+    }
 
     ~AlignedBuffer() => Free();
 
     /// <summary>The first element.</summary>
     public float* Pointer { get; private set; }
+
+    /// <summary>The number of floats.</summary>
+    public long Length { get; }
 
     /// <inheritdoc/>
     public void Dispose()

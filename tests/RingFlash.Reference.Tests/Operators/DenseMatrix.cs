@@ -2,6 +2,7 @@
 using System;
 using System.Threading;
 using RingFlash.Reference.Checkpoint;
+using RingFlash.Reference.Numerics;
 
 namespace RingFlash.Reference.Tests.Operators;
 
@@ -11,9 +12,11 @@ internal sealed class DenseMatrix : WeightMatrix
     private readonly float[] values;
     private int reads;
 
-    public DenseMatrix(int outputs, int inputs, float[] values)
+    public DenseMatrix(int outputs, int inputs, float[] values, PanelFormat packed = PanelFormat.Float32)
         : base("dense", outputs, inputs)
     {
+        PackedFormat = packed;
+
         if (values.Length != outputs * inputs)
         {
             throw new ArgumentException("the values do not fill the matrix", nameof(values));
@@ -23,6 +26,8 @@ internal sealed class DenseMatrix : WeightMatrix
     }
 
     public int Reads => reads;
+
+    protected override PanelFormat PackedFormat { get; }
 
     public override void ReadRow(int row, Span<float> destination)
     {

@@ -151,27 +151,7 @@ public static partial class LinearProjection
         int tokens = CheckShapes(codes, weight, bias, y);
         fixed (float* codePointer = codes, scalePointer = scales)
         {
-            using RowPointers rows = QuantisedRows(codePointer, scalePointer, tokens, weight.Inputs);
-            Project<TPrecision>(workers, rows, weight, bias, y);
+            Project<TPrecision>(workers, codePointer, scalePointer, tokens, weight, bias, y);
         }
-    }
-
-    /// <summary>Consecutive rows of codes with their scales.</summary>
-    /// <param name="codes">[tokens, inputs].</param>
-    /// <param name="scales">[tokens, ⌈inputs/128⌉].</param>
-    /// <param name="tokens">The number of rows.</param>
-    /// <param name="inputs">The length of a row.</param>
-    /// <returns>The pointers.</returns>
-    internal static unsafe RowPointers QuantisedRows(float* codes, float* scales, int tokens, int inputs)
-    {
-        int blocks = (inputs + Summation.BlockLength - 1) / Summation.BlockLength;
-        RowPointers rows = new(tokens, withScales: true);
-        for (int t = 0; t < tokens; t++)
-        {
-            rows.Pointers[t] = codes + ((long)t * inputs);
-            rows.Scales[t] = scales + ((long)t * blocks);
-        }
-
-        return rows;
     }
 }

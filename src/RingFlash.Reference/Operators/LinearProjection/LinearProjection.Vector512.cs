@@ -1,4 +1,6 @@
 using System;
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using RingFlash.Reference.Checkpoint;
 using RingFlash.Reference.Numerics;
 
@@ -6,13 +8,14 @@ namespace RingFlash.Reference.Operators;
 
 public static partial class LinearProjection
 {
-    // 256 k × 32 outputs × 4 bytes = 32 KiB: a chunk stays in the first-level cache while every token passes over it.
-    private const int ChunkColumns = 256;
+    // Below, copying the rows takes less time than waking the workers for it.
+    private const int FewRows = 32;
 
     /// <summary>
-    /// Lanes: 32 consecutive outputs, so each output keeps the chain of <see cref="Scalar"/>. Weights come transposed,
-    /// 256 k at a time, and serve all tokens before the next chunk is made. Remainder: tokens beyond a multiple of four
-    /// repeat the last row and are dropped; outputs beyond the matrix are zero weights and are dropped.
+    /// Lanes: 32 consecutive outputs, so each output keeps the chain of <see cref="Scalar"/>. Weights come in panels of
+    /// 32 outputs, from memory or 256 k at a time from their source, and serve up to twelve rows in registers and all
+    /// rows in cache. Remainder: tiles are as high as the rows that are there; outputs beyond the matrix are zero
+    /// weights and are dropped.
     /// </summary>
     /// <typeparam name="TPrecision">The precision policy.</typeparam>
     /// <param name="workers">The threads; each takes a run of panels.</param>
@@ -27,197 +30,157 @@ public static partial class LinearProjection
         int tokens = CheckShapes(x, weight, bias, y);
         fixed (float* xPointer = x)
         {
-            using RowPointers rows = RowPointers.Consecutive(xPointer, tokens, weight.Inputs);
-            Project<TPrecision>(workers, rows, weight, bias, y);
+            Project<TPrecision>(workers, xPointer, null, tokens, weight, bias, y);
         }
     }
 
-    /// <summary>Projects rows wherever they lie, and rounds.</summary>
-    /// <typeparam name="TPrecision">The precision policy.</typeparam>
-    /// <param name="workers">The threads; each takes a run of panels.</param>
-    /// <param name="rows">The input rows.</param>
-    /// <param name="weight">[outputs, inputs].</param>
-    /// <param name="bias">[outputs], float32, read; or empty.</param>
-    /// <param name="y">[rows, outputs], float32, written.</param>
+    /// <summary>Projects rows that follow each other, and rounds.</summary>
     private static unsafe void Project<TPrecision>(
-        WorkerPool workers, RowPointers rows, WeightMatrix weight, ReadOnlySpan<float> bias, Span<float> y)
+        WorkerPool workers,
+        float* x,
+        float* scales,
+        int tokens,
+        WeightMatrix weight,
+        ReadOnlySpan<float> bias,
+        Span<float> y)
         where TPrecision : struct, IPrecision
     {
-        int outputs = weight.Outputs;
-        if (rows.Count == 0)
-        {
-            return;
-        }
-
         fixed (float* biasPointer = bias, yPointer = y)
         {
-            // A lambda cannot capture spans; the pointers are pinned until Run returns.
-            nint biasAddress = (nint)biasPointer, yAddress = (nint)yPointer;
-            workers.Run(PanelCount(outputs), (first, end, _) =>
+            // Weights in memory are read again for every 96 rows; weights that must be made are made once.
+            int passes = weight.Panels is null
+                ? 1
+                : (tokens + PanelProduct.MostRowsTogether - 1) / PanelProduct.MostRowsTogether;
+            int blocks = (weight.Inputs + Summation.BlockLength - 1) / Summation.BlockLength;
+            for (int pass = 0; pass < passes; pass++)
             {
-                using PanelScratch scratch = new(rows.Count);
-                for (int panel = first; panel < end; panel++)
+                int first = (int)((long)tokens * pass / passes), end = (int)((long)tokens * (pass + 1) / passes);
+                if (first < end)
                 {
-                    int firstOutput = panel * ProductTile.PanelWidth;
-                    int width = Math.Min(ProductTile.PanelWidth, outputs - firstOutput);
-                    Panel(rows, weight, firstOutput, scratch);
-                    for (int row = 0; row < rows.Count; row++)
-                    {
-                        float* totals = scratch.Totals + ((long)row * ProductTile.PanelWidth);
-                        float* output = (float*)yAddress + ((long)row * outputs) + firstOutput;
-                        for (int lane = 0; lane < width; lane++)
-                        {
-                            float addend = biasAddress == 0 ? 0f : ((float*)biasAddress)[firstOutput + lane];
-                            output[lane] = TPrecision.Round(totals[lane] + addend);
-                        }
-                    }
-                }
-            });
-        }
-    }
-
-    /// <summary>The number of panels of 32 that cover the outputs.</summary>
-    /// <param name="outputs">The number of outputs.</param>
-    /// <returns>⌈outputs/32⌉.</returns>
-    internal static int PanelCount(int outputs) => (outputs + ProductTile.PanelWidth - 1) / ProductTile.PanelWidth;
-
-    /// <summary>Products of all rows with one panel of 32 outputs, left in <see cref="PanelScratch.Totals"/>.</summary>
-    /// <param name="rows">The input rows; with scales when they hold quantised codes.</param>
-    /// <param name="weight">[outputs, inputs].</param>
-    /// <param name="firstOutput">A multiple of 32.</param>
-    /// <param name="scratch">Memory of the calling worker for at least as many rows.</param>
-    internal static unsafe void Panel(RowPointers rows, WeightMatrix weight, int firstOutput, PanelScratch scratch)
-    {
-        const int Width = ProductTile.PanelWidth;
-        int tileRows = (rows.Count + ProductTile.RowCount - 1) / ProductTile.RowCount * ProductTile.RowCount;
-        new Span<float>(scratch.Totals, tileRows * Width).Clear();
-        float** tileScales = stackalloc float*[ProductTile.RowCount];
-        Float8BlockMatrix? quantised = rows.Scales == null ? null : (Float8BlockMatrix)weight;
-        fixed (float* weightScales = quantised is null ? default : quantised.RowScales(firstOutput))
-        {
-            for (int k = 0; k < weight.Inputs; k += ChunkColumns)
-            {
-                int columns = Math.Min(ChunkColumns, weight.Inputs - k);
-                Span<float> chunk = new(scratch.Chunk, columns * Width);
-                if (quantised is null)
-                {
-                    weight.ReadPanel(firstOutput, k, columns, chunk);
-                }
-                else
-                {
-                    quantised.ReadCodePanel(firstOutput, k, columns, chunk);
-                }
-
-                int block = k / Summation.BlockLength, last = rows.Count - 1;
-                for (int row = 0; row < rows.Count; row += ProductTile.RowCount)
-                {
-                    int row1 = Math.Min(row + 1, last), row2 = Math.Min(row + 2, last), row3 = Math.Min(row + 3, last);
-                    if (quantised is not null)
-                    {
-                        tileScales[0] = rows.Scales[row] + block;
-                        tileScales[1] = rows.Scales[row1] + block;
-                        tileScales[2] = rows.Scales[row2] + block;
-                        tileScales[3] = rows.Scales[row3] + block;
-                    }
-
-                    ProductTile.Accumulate(
-                        rows.Pointers[row] + k,
-                        rows.Pointers[row1] + k,
-                        rows.Pointers[row2] + k,
-                        rows.Pointers[row3] + k,
-                        scratch.Chunk,
-                        columns,
-                        scratch.Totals + ((long)row * Width),
-                        quantised is null ? null : tileScales,
-                        weightScales + block);
+                    PackedRows rows = Pack(
+                        workers,
+                        x + ((long)first * weight.Inputs),
+                        scales == null ? null : scales + ((long)first * blocks),
+                        end - first,
+                        weight.Inputs);
+                    Project<TPrecision>(
+                        workers, rows, weight, biasPointer, yPointer + ((long)first * weight.Outputs));
                 }
             }
         }
     }
 
-    /// <summary>Where the rows of a product's input lie; gathered rows need no copy.</summary>
-    internal sealed unsafe class RowPointers : IDisposable
+    private static unsafe void Project<TPrecision>(
+        WorkerPool workers, PackedRows rows, WeightMatrix weight, float* bias, float* y)
+        where TPrecision : struct, IPrecision =>
+        workers.Run(
+            WeightPanels.CountFor(weight.Outputs),
+            new Projection(workers, rows, weight, bias, y),
+            static (in product, first, end, worker) => product.Panels<TPrecision>(first, end, worker));
+
+    /// <summary>Copies rows into the kernel's order, in the pool's shared memory; a single row stays where it is.
+    /// </summary>
+    private static unsafe PackedRows Pack(WorkerPool workers, float* x, float* scales, int count, int inputs)
     {
-        private readonly AlignedBuffer? memory;
-
-        /// <summary>Reserves room for pointers.</summary>
-        /// <param name="count">The number of rows.</param>
-        /// <param name="withScales">Whether the rows are quantised codes with scales.</param>
-        public RowPointers(int count, bool withScales)
+        if (count == 1)
         {
-            Count = count;
-            memory = new AlignedBuffer((long)count * 2 * (sizeof(float*) / sizeof(float)));
-            Pointers = (float**)memory.Pointer;
-            Scales = withScales ? Pointers + count : null;
+            return new PackedRows(1, inputs, x, scales);
         }
 
-        private RowPointers(RowPointers whole, int first, int count)
+        long length = PackedRows.Length(count, inputs);
+        float* memory = workers.SharedScratch.Reserve(
+            length + (scales == null ? 0 : PackedRows.ScaleLength(count, inputs)));
+        PackedRows rows = new(count, inputs, memory, scales == null ? null : memory + length);
+        Packing packing = new(rows, x, scales);
+        if (count < FewRows)
         {
-            Count = count;
-            Pointers = whole.Pointers + first;
-            Scales = whole.Scales == null ? null : whole.Scales + first;
+            packing.Tiles(0, rows.TileCount);
+        }
+        else
+        {
+            workers.Run(rows.TileCount, packing, static (in work, first, end, _) => work.Tiles(first, end));
         }
 
-        /// <summary>The number of rows.</summary>
-        public int Count { get; }
-
-        /// <summary>The first element of each row.</summary>
-        public float** Pointers { get; }
-
-        /// <summary>The scales of each row's blocks, or null.</summary>
-        public float** Scales { get; }
-
-        /// <summary>Rows that follow each other.</summary>
-        /// <param name="first">The first element of the first row.</param>
-        /// <param name="count">The number of rows.</param>
-        /// <param name="stride">From row to row.</param>
-        /// <returns>The pointers.</returns>
-        public static RowPointers Consecutive(float* first, int count, int stride)
-        {
-            RowPointers rows = new(count, withScales: false);
-            for (int row = 0; row < count; row++)
-            {
-                rows.Pointers[row] = first + ((long)row * stride);
-            }
-
-            return rows;
-        }
-
-        /// <summary>Some of the rows; valid as long as the whole.</summary>
-        /// <param name="first">The first row.</param>
-        /// <param name="count">The number of rows.</param>
-        /// <returns>The rows.</returns>
-        public RowPointers Slice(int first, int count) => new(this, first, count);
-
-        /// <inheritdoc/>
-        public void Dispose() => memory?.Dispose();
+        return rows;
     }
 
-    /// <summary>One worker's memory: a chunk of transposed weights and the running totals of every row.</summary>
-    internal sealed unsafe class PanelScratch : IDisposable
+    /// <summary>Rows to be copied into the kernel's order.</summary>
+    private readonly unsafe struct Packing(PackedRows rows, float* x, float* scales)
     {
-        private readonly AlignedBuffer chunk = new(ChunkColumns * ProductTile.PanelWidth);
-        private readonly AlignedBuffer totals;
+        private readonly PackedRows rows = rows;
+        private readonly float* x = x;
+        private readonly float* scales = scales;
 
-        /// <summary>Reserves memory.</summary>
-        /// <param name="rows">The most rows that a panel will be multiplied with.</param>
-        public PanelScratch(int rows)
+        public void Tiles(int firstTile, int endTile)
         {
-            int tiles = (rows + ProductTile.RowCount - 1) / ProductTile.RowCount;
-            totals = new AlignedBuffer((long)tiles * ProductTile.RowCount * ProductTile.PanelWidth);
+            int blocks = (rows.Inputs + Summation.BlockLength - 1) / Summation.BlockLength;
+            for (int tile = firstTile; tile < endTile; tile++)
+            {
+                for (int row = rows.FirstRow(tile); row < rows.FirstRow(tile + 1); row++)
+                {
+                    rows.Store(
+                        row,
+                        tile,
+                        x + ((long)row * rows.Inputs),
+                        scales == null ? null : scales + ((long)row * blocks));
+                }
+            }
+        }
+    }
+
+    /// <summary>One product, as the workers share it.</summary>
+    private readonly unsafe struct Projection(
+        WorkerPool workers, PackedRows rows, WeightMatrix weight, float* bias, float* y)
+    {
+        private readonly WorkerPool workers = workers;
+        private readonly PackedRows rows = rows;
+        private readonly WeightMatrix weight = weight;
+        private readonly float* bias = bias;
+        private readonly float* y = y;
+
+        public void Panels<TPrecision>(int first, int end, int worker)
+            where TPrecision : struct, IPrecision
+        {
+            int group = PanelProduct.GroupSize(rows.Count);
+            long totalsLength = PanelProduct.TotalsLength(rows.Count);
+            float* totals = workers.Scratch(worker).Reserve(totalsLength + PanelProduct.ChunkLength);
+            for (int panel = first; panel < end; panel += group)
+            {
+                int panels = Math.Min(group, end - panel);
+                PanelProduct.Multiply(rows, weight, panel, panels, totals, totals + totalsLength);
+                for (int index = 0; index < panels; index++)
+                {
+                    Finish<TPrecision>(
+                        totals + ((long)index * rows.Count * ProductKernel.PanelWidth),
+                        (panel + index) * ProductKernel.PanelWidth);
+                }
+            }
         }
 
-        /// <summary>[256, 32].</summary>
-        public float* Chunk => chunk.Pointer;
-
-        /// <summary>[rows rounded up to whole tiles, 32].</summary>
-        public float* Totals => totals.Pointer;
-
-        /// <inheritdoc/>
-        public void Dispose()
+        /// <summary>Adds the bias, rounds, and writes one panel's columns of y.</summary>
+        private void Finish<TPrecision>(float* totals, int firstOutput)
+            where TPrecision : struct, IPrecision
         {
-            chunk.Dispose();
-            totals.Dispose();
+            int outputs = weight.Outputs;
+            int width = Math.Min(ProductKernel.PanelWidth, outputs - firstOutput);
+            for (int row = 0; row < rows.Count; row++)
+            {
+                float* output = y + ((long)row * outputs) + firstOutput;
+                int lane = 0;
+                for (; lane + 16 <= width; lane += 16)
+                {
+                    Vector512<float> addend =
+                        bias == null ? Vector512<float>.Zero : Vector512.Load(bias + firstOutput + lane);
+                    TPrecision.Round(Vector512.Load(totals + lane) + addend).Store(output + lane);
+                }
+
+                for (; lane < width; lane++)
+                {
+                    output[lane] = TPrecision.Round(totals[lane] + (bias == null ? 0f : bias[firstOutput + lane]));
+                }
+
+                totals += ProductKernel.PanelWidth;
+            }
         }
     }
 }

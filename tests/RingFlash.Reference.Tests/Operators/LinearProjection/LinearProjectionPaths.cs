@@ -137,6 +137,72 @@ public sealed class LinearProjectionPaths
         }
     }
 
+    /// <summary>Every height of a tile, one tile and several, sizes that fill nothing, every way of storing.</summary>
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public void EveryNumberOfTokensUpTo40InEveryFormat(int threads)
+    {
+        using WorkerPool workers = new(threads);
+        foreach ((int outputs, int inputs) in new (int, int)[] { (97, 300), (33, 128), (64, 641), (5, 257) })
+        {
+            float[] values = TestValues.Spread<BFloat16Precision>(outputs * inputs, inputs);
+            WeightMatrix[] weights =
+            [
+                new DenseMatrix(outputs, inputs, values, PanelFormat.BFloat16),
+                new DenseMatrix(outputs, inputs, TestValues.Spread(outputs * inputs, outputs)),
+                MemorySource.Float8(outputs, inputs, 3),
+            ];
+            for (int tokens = 1; tokens <= 40; tokens++)
+            {
+                foreach (WeightMatrix weight in weights)
+                {
+                    Compare<Float32Precision>(workers, weight, tokens, tokens % 3, tokens % 2 == 0, tokens);
+                }
+
+                CompareQuantised<Float32Precision>(workers, (Float8BlockMatrix)weights[2], tokens, tokens % 2 == 0);
+            }
+        }
+    }
+
+    /// <summary>More rows than a pass takes, and groups of panels that do not divide the matrix.</summary>
+    [Theory]
+    [InlineData(129)]
+    [InlineData(700)]
+    [InlineData(1100)]
+    public void ManyTokens(int tokens)
+    {
+        using WorkerPool workers = new(2);
+        foreach (PanelFormat format in new[] { PanelFormat.BFloat16, PanelFormat.Float32 })
+        {
+            DenseMatrix weight = new(300, 270, TestValues.Spread<BFloat16Precision>(300 * 270, 1), format);
+            Compare<BFloat16Precision>(workers, weight, tokens, 1, withBias: true, 2);
+        }
+
+        Float8BlockMatrix blocks = MemorySource.Float8(300, 270, 3);
+        Compare<Float32Precision>(workers, blocks, tokens, 0, withBias: false, 4);
+        CompareQuantised<Float32Precision>(workers, blocks, tokens, withBias: true);
+    }
+
+    /// <summary>The second call with weights in memory takes nothing from the managed heap.</summary>
+    [Theory]
+    [InlineData(1)]
+    [InlineData(7)]
+    [InlineData(100)]
+    public void AProductAllocatesNothing(int tokens)
+    {
+        using WorkerPool workers = new(2);
+        DenseMatrix weight = new(97, 300, TestValues.Spread(97 * 300, 1));
+        float[] x = TestValues.Spread(tokens * 300, 2), y = new float[tokens * 97];
+        weight.Pack(workers);
+        LinearProjection.Vectorised<BFloat16Precision>(workers, x, weight, [], y);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        LinearProjection.Vectorised<BFloat16Precision>(workers, x, weight, [], y);
+        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+        weight.Unpack();
+    }
+
     private static void Sweep<TPrecision>()
         where TPrecision : struct, IPrecision
     {
@@ -168,6 +234,26 @@ public sealed class LinearProjectionPaths
         string axes = $"{TPrecision.Name}, [{weight.Outputs}, {weight.Inputs}], {tokens} tokens, offset {offset}, "
             + $"bias {withBias}";
         Check.SameBits(expected, actual.AsSpan(offset), axes);
+        InMemory(workers, weight, () =>
+        {
+            actual.AsSpan().Clear();
+            LinearProjection.Vectorised<TPrecision>(
+                workers,
+                TestValues.Spread<TPrecision>((tokens * weight.Inputs) + offset, seed).AsSpan(offset),
+                weight,
+                withBias ? TestValues.Spread<TPrecision>(weight.Outputs + offset, ~seed).AsSpan(offset) : [],
+                actual.AsSpan(offset));
+            Check.SameBits(expected, actual.AsSpan(offset), $"{axes}, in memory as {weight.Panels!.Format}");
+        });
+    }
+
+    private static void InMemory(WorkerPool workers, WeightMatrix weight, Action action)
+    {
+        weight.Pack(workers);
+        Assert.NotNull(weight.Panels);
+        action();
+        weight.Unpack();
+        Assert.Null(weight.Panels);
     }
 
     private static void CompareQuantised<TPrecision>(
@@ -179,7 +265,14 @@ public sealed class LinearProjectionPaths
         float[] expected = new float[tokens * weight.Outputs], actual = new float[expected.Length];
         LinearProjection.ApplyQuantised<TPrecision>(ExecutionEngine.Scalar, workers, x, weight, bias, expected);
         LinearProjection.ApplyQuantised<TPrecision>(ExecutionEngine.Vector512, workers, x, weight, bias, actual);
-        Check.SameBits(
-            expected, actual, $"{TPrecision.Name}, quantised [{weight.Outputs}, {weight.Inputs}], {tokens} tokens");
+        string axes = $"{TPrecision.Name}, quantised [{weight.Outputs}, {weight.Inputs}], {tokens} tokens";
+        Check.SameBits(expected, actual, axes);
+        InMemory(workers, weight, () =>
+        {
+            Assert.Equal(PanelFormat.Float8E4M3, weight.Panels!.Format);
+            actual.AsSpan().Clear();
+            LinearProjection.ApplyQuantised<TPrecision>(ExecutionEngine.Vector512, workers, x, weight, bias, actual);
+            Check.SameBits(expected, actual, $"{axes}, in memory");
+        });
     }
 }
