@@ -4,8 +4,8 @@ using System.Runtime.InteropServices;
 namespace RingFlash.Peers;
 
 /// <summary>
-/// Puts every library's second thread on the second processor. Left alone, the kernel of a virtual machine may keep both
-/// threads of one of them on one processor for minutes, and the table would compare luck.
+/// Puts every library's second thread on the second processor. Left alone, the kernel of a virtual machine may keep
+/// both threads of one of them on one processor for minutes, and the table would compare luck.
 /// </summary>
 internal static partial class Placement
 {
