@@ -13,6 +13,9 @@ internal sealed class PairedRounds
 
     private readonly List<(string Name, Func<double> Milliseconds)> contenders = [];
 
+    /// <summary>Rest between contenders, so that threads which spin after their work do not disturb the next one.</summary>
+    public int PauseMilliseconds { get; init; }
+
     /// <summary>Adds an action that is timed here.</summary>
     /// <param name="name">What it is called in the table.</param>
     /// <param name="action">The action.</param>
@@ -30,9 +33,10 @@ internal sealed class PairedRounds
 
     /// <summary>Runs and prints: the median time of each, and the median ratio to the first.</summary>
     /// <param name="rounds">Rounds after the warm-up.</param>
-    public void Run(int rounds)
+    /// <param name="warmUps">Rounds that are not counted.</param>
+    public void Run(int rounds, int warmUps = 40)
     {
-        foreach (Result result in Measure(rounds, warmUps: 40))
+        foreach (Result result in Measure(rounds, Math.Min(warmUps, rounds)))
         {
             Console.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
@@ -61,6 +65,7 @@ internal sealed class PairedRounds
             {
                 // Every other round goes backwards: nobody always comes after the same one, into its caches.
                 int index = round % 2 == 0 ? turn : contenders.Count - 1 - turn;
+                System.Threading.Thread.Sleep(PauseMilliseconds);
                 times[index][round] = contenders[index].Milliseconds();
             }
         }

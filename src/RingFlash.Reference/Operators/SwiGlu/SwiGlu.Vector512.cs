@@ -1,4 +1,6 @@
 using System;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using RingFlash.Reference.Numerics;
 
@@ -14,13 +16,51 @@ public static partial class SwiGlu
     public static void Vectorised<TPrecision>(ReadOnlySpan<float> gate, ReadOnlySpan<float> up, Span<float> y)
         where TPrecision : struct, IPrecision
     {
-        int index = 0;
-        for (; index + 16 <= gate.Length; index += 16)
+        up = up[..gate.Length];
+        y = y[..gate.Length];
+        ref float gates = ref MemoryMarshal.GetReference(gate), ups = ref MemoryMarshal.GetReference(up);
+        ref float to = ref MemoryMarshal.GetReference(y);
+        int index = 0, whole = gate.Length / 16 * 16;
+        for (; index < whole; index += 16)
         {
-            Vector512<float> activated = TPrecision.Round(Silu.Apply(Vector512.Create(gate[index..])));
-            TPrecision.Round(activated * Vector512.Create(up[index..])).CopyTo(y[index..]);
+            index = Plain<TPrecision>(ref gates, ref ups, ref to, index, whole);
+            if (index == whole)
+            {
+                break;
+            }
+
+            Vector512<float> activated = TPrecision.Round(Silu.Apply(Vector512.LoadUnsafe(ref gates, (nuint)index)));
+            TPrecision.Round(activated * Vector512.LoadUnsafe(ref ups, (nuint)index)).StoreUnsafe(ref to, (nuint)index);
         }
 
         Scalar<TPrecision>(gate[index..], up[index..], y[index..]);
     }
+
+    /// <summary>
+    /// Goes on while no gate is extreme. The loop calls nothing, so that everything stays in registers.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static int Plain<TPrecision>(ref float gates, ref float ups, ref float to, int index, int end)
+        where TPrecision : struct, IPrecision
+    {
+        for (; index < end; index += 16)
+        {
+            Vector512<float> gate = Vector512.LoadUnsafe(ref gates, (nuint)index);
+            if (!Sigmoid.IsPlain(gate))
+            {
+                break;
+            }
+
+            Vector512<float> activated = TPrecision.Round(Silu.ApplyToPlain(gate));
+            TPrecision.Round(activated * Vector512.LoadUnsafe(ref ups, (nuint)index)).StoreUnsafe(ref to, (nuint)index);
+        }
+
+        return index;
+    }
+
+    private static void Split<TPrecision>(
+        WorkerPool workers, ReadOnlySpan<float> gate, ReadOnlySpan<float> up, Span<float> y)
+        where TPrecision : struct, IPrecision =>
+        RowSplit.Run(workers, gate.Length, gate, up, y, (_, gates, ups, output) =>
+            Vectorised<TPrecision>(gates, ups, output));
 }
