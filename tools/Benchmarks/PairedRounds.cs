@@ -9,6 +9,8 @@ namespace RingFlash.Benchmarks;
 /// <summary>Times several actions in alternation and reports medians of the ratios within a round.</summary>
 internal sealed class PairedRounds
 {
+    private static readonly TimeSpan CompilerTime = TimeSpan.FromMilliseconds(500);
+
     private readonly List<(string Name, Func<double> Milliseconds)> contenders = [];
 
     /// <summary>Adds an action that is timed here.</summary>
@@ -31,27 +33,60 @@ internal sealed class PairedRounds
     /// <param name="warmUps">Rounds that are not counted.</param>
     public void Run(int rounds, int warmUps = 40)
     {
-        double[][] times = [.. contenders.Select(_ => new double[rounds])];
-        for (int round = -warmUps; round < rounds; round++)
+        foreach (Result result in Measure(rounds, warmUps))
         {
-            for (int index = 0; index < contenders.Count; index++)
+            Console.WriteLine(string.Create(
+                CultureInfo.InvariantCulture,
+                $"  {result.Name,-52} {result.Median,9:F3} ms (best {result.Best,8:F3}) "
+                + $"{result.Ratio,7:F2} × [{result.LowerQuartile:F2} … {result.UpperQuartile:F2}]"));
+        }
+    }
+
+    /// <summary>Runs.</summary>
+    /// <param name="rounds">Rounds after the warm-up.</param>
+    /// <param name="warmUps">Rounds before, not counted; more where they take so little time that the compiler has not
+    /// yet made its last version.</param>
+    /// <returns>One per contender, in the order in which they were added.</returns>
+    public Result[] Measure(int rounds, int warmUps)
+    {
+        long start = Stopwatch.GetTimestamp();
+        for (int round = 0; round < warmUps || Stopwatch.GetElapsedTime(start) < CompilerTime; round++)
+        {
+            contenders.ForEach(contender => contender.Milliseconds());
+        }
+
+        double[][] times = [.. contenders.Select(_ => new double[rounds])];
+        for (int round = 0; round < rounds; round++)
+        {
+            for (int turn = 0; turn < contenders.Count; turn++)
             {
-                double time = contenders[index].Milliseconds();
-                if (round >= 0)
-                {
-                    times[index][round] = time;
-                }
+                // Every other round goes backwards: nobody always comes after the same one, into its caches.
+                int index = round % 2 == 0 ? turn : contenders.Count - 1 - turn;
+                times[index][round] = contenders[index].Milliseconds();
             }
         }
 
-        for (int index = 0; index < contenders.Count; index++)
+        return [.. contenders.Select((contender, index) =>
         {
             double[] ratios = [.. times[index].Select((time, round) => time / times[0][round]).Order()];
             double[] sorted = [.. times[index].Order()];
-            Console.WriteLine(string.Create(
-                CultureInfo.InvariantCulture,
-                $"  {contenders[index].Name,-52} {sorted[rounds / 2],9:F3} ms (best {sorted[0],8:F3}) "
-                + $"{ratios[rounds / 2],7:F2} × [{ratios[rounds / 4]:F2} … {ratios[rounds * 3 / 4]:F2}]"));
-        }
+            return new Result(
+                contender.Name,
+                sorted[rounds / 2],
+                sorted[0],
+                ratios[rounds / 2],
+                ratios[rounds / 4],
+                ratios[rounds * 3 / 4]);
+        })];
     }
+
+    /// <summary>What was measured of one contender.</summary>
+    /// <param name="Name">What it is called in the table.</param>
+    /// <param name="Median">Its median time in milliseconds.</param>
+    /// <param name="Best">Its shortest time.</param>
+    /// <param name="Ratio">The median over rounds of its time over the first contender's.</param>
+    /// <param name="LowerQuartile">A quarter of the ratios are below.</param>
+    /// <param name="UpperQuartile">A quarter of the ratios are above.</param>
+    internal sealed record Result(
+        string Name, double Median, double Best, double Ratio, double LowerQuartile, double UpperQuartile);
 }

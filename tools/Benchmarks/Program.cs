@@ -18,10 +18,17 @@ internal static class Program
                 return AttentionBenchmark.Run(args.Length > 1 ? args[1] : "python3");
             case ["elementwise", ..]:
                 return ElementwiseBenchmark.Run(args.Length > 1 ? args[1] : "python3");
+            case ["experts"]:
+                return ExpertsBenchmark.Run();
+            case ["gemm", ..]:
+                return GemmBenchmark.Run(args[1..]);
             default:
                 Console.Error.WriteLine(
-                    "usage: dotnet run -c Release --project tools/Benchmarks -- "
-                    + "objective|attention|elementwise [PYTHON-WITH-TORCH]");
+                    "usage: dotnet run -c Release --project tools/Benchmarks -- objective [PYTHON-WITH-TORCH]\n"
+                    + "                                                         attention [PYTHON-WITH-TORCH]\n"
+                    + "                                                         elementwise [PYTHON-WITH-TORCH]\n"
+                    + "                                                         gemm [bf16] [f32] [fp8]\n"
+                    + "                                                         experts");
                 return 2;
         }
     }

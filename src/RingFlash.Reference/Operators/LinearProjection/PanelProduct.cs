@@ -9,18 +9,20 @@ namespace RingFlash.Reference.Operators;
 /// dense projections and the experts.
 /// </summary>
 /// <remarks>
-/// A panel is used in chunks of 256 k (16 KiB in bfloat16): a chunk stays in the first-level cache while every tile of
-/// rows passes over it, and 256 k of 512 rows (512 KiB) stay in the second-level cache while four panels pass over
-/// them. While a chunk is used, the next one is fetched, a share by each tile. A single tile goes over a whole panel
-/// at once. Neither chunks nor tiles cut a block of 128, so they change no bit.
+/// A panel is used in chunks of 512 k (32 KiB in bfloat16), which stay in the nearest caches while every tile of rows
+/// passes over them; 512 k of 96 rows (192 KiB) stay in the second-level cache while four panels pass over them. A
+/// single tile goes over a whole panel at once. Neither chunks nor tiles cut a block of 128, so they change no bit.
 /// </remarks>
 internal static unsafe class PanelProduct
 {
     /// <summary>The floats of a chunk of weights that are read as they are used.</summary>
-    public const int ChunkLength = ChunkColumns * ProductKernel.PanelWidth;
+    public const int ChunkLength = MadeColumns * ProductKernel.PanelWidth;
 
-    private const int ChunkColumns = 256;
-    private const int MostRowsTogether = 512;
+    /// <summary>Rows whose packed form stays in the second-level cache.</summary>
+    public const int MostRowsTogether = 96;
+
+    private const int ChunkColumns = 512;
+    private const int MadeColumns = 256; // float32 takes twice the room of bfloat16
     private const int PanelsTogether = 4;
 
     // Up to here the weights, and not the inputs, decide how fast it goes: they are read as one stream.
@@ -29,8 +31,7 @@ internal static unsafe class PanelProduct
     /// <summary>How many panels share a pass over the rows.</summary>
     /// <param name="rows">The number of rows.</param>
     /// <returns>1 … 4.</returns>
-    public static int GroupSize(int rows) =>
-        rows <= RowsOfOneStream ? 1 : Math.Clamp(PanelsTogether * MostRowsTogether / rows, 1, PanelsTogether);
+    public static int GroupSize(int rows) => rows is <= RowsOfOneStream or > 2 * MostRowsTogether ? 1 : PanelsTogether;
 
     /// <summary>Memory for the sums of <see cref="Multiply"/>.</summary>
     /// <param name="rows">The number of rows.</param>
@@ -53,29 +54,29 @@ internal static unsafe class PanelProduct
             packed = null; // float32 panels hold products with the scales; here bare codes are wanted
         }
 
+        // Weights in memory are multiplied as they lie; e4m3 codes only by one tile, for several they are widened once.
+        bool inPlace = packed is not null && (packed.Format != PanelFormat.Float8E4M3 || rows.TileCount == 1);
+        int step = !inPlace ? MadeColumns : rows.TileCount == 1 ? rows.Inputs : ChunkColumns;
         new Span<float>(totals, checked(panels * rows.Count * ProductKernel.PanelWidth)).Clear();
-        int step = packed is not null && rows.TileCount == 1 ? rows.Inputs : ChunkColumns;
         for (int k = 0; k < rows.Inputs; k += step)
         {
             int columns = Math.Min(step, rows.Inputs - k);
             for (int index = 0; index < panels; index++)
             {
-                float* panelTotals = totals + ((long)index * rows.Count * ProductKernel.PanelWidth);
-                if (packed is null)
+                int panel = firstPanel + index;
+                if (!inPlace)
                 {
-                    ReadChunk(rows, weight, firstPanel + index, k, columns, chunk);
-                    Tiles(
-                        rows, PanelFormat.Float32, (byte*)chunk, (byte*)chunk, weight, firstPanel + index, k, columns,
-                        panelTotals);
-                    continue;
+                    MakeChunk(rows, weight, packed, panel, k, columns, chunk);
                 }
 
-                byte* panel = packed.Pointer(firstPanel + index, k);
-                byte* next = rows.TileCount == 1 ? panel + ProductKernel.PrefetchBytes
-                    : index + 1 < panels ? packed.Pointer(firstPanel + index + 1, k)
-                    : k + step < rows.Inputs ? packed.Pointer(firstPanel, k + step)
-                    : packed.Pointer(firstPanel + panels, 0); // the next group; one past the end does no harm
-                Tiles(rows, packed.Format, panel, next, weight, firstPanel + index, k, columns, panelTotals);
+                Tiles(
+                    rows,
+                    inPlace ? packed!.Format : PanelFormat.Float32,
+                    inPlace ? packed!.Pointer(panel, k) : (byte*)chunk,
+                    Scales(weight, panel, k),
+                    k,
+                    columns,
+                    totals + ((long)index * rows.Count * ProductKernel.PanelWidth));
             }
         }
     }
@@ -84,42 +85,38 @@ internal static unsafe class PanelProduct
         in PackedRows rows,
         PanelFormat format,
         byte* chunk,
-        byte* next,
-        WeightMatrix weight,
-        int panel,
+        ReadOnlySpan<float> weightScales,
         int k,
         int columns,
         float* totals)
     {
-        ReadOnlySpan<float> scales = rows.Quantised || format == PanelFormat.Float8E4M3
-            ? ((Float8BlockMatrix)weight).RowScales(panel * ProductKernel.PanelWidth)
-            : default;
-        fixed (float* scalePointer = scales)
+        fixed (float* scalePointer = weightScales)
         {
             ProductTileArguments tile = default;
             tile.Panel = chunk;
             tile.Columns = columns;
-            tile.WeightScales = scalePointer == null ? null : scalePointer + (k / Summation.BlockLength);
-            int rowBytes = WeightPanels.RowBytes(format);
-            tile.AheadStep = next == chunk ? 0 : rowBytes / rows.TileCount;
+            tile.WeightScales = scalePointer;
             for (int index = 0; index < rows.TileCount; index++)
             {
                 int first = rows.FirstRow(index);
                 tile.Input = rows.Tile(index, k);
                 tile.InputScales = rows.Scales(index, k);
                 tile.Totals = totals + ((long)first * ProductKernel.PanelWidth);
-                tile.Ahead = next + ((long)index * columns * tile.AheadStep);
                 ProductKernel.Accumulate(format, rows.FirstRow(index + 1) - first, tile);
             }
         }
     }
 
-    private static void ReadChunk(
-        in PackedRows rows, WeightMatrix weight, int panel, int k, int columns, float* chunk)
+    private static void MakeChunk(
+        in PackedRows rows, WeightMatrix weight, WeightPanels? packed, int panel, int k, int columns, float* chunk)
     {
         Span<float> destination = new(chunk, columns * ProductKernel.PanelWidth);
         int firstRow = panel * ProductKernel.PanelWidth;
-        if (rows.Quantised)
+        if (packed is not null)
+        {
+            packed.WidenFloat8(panel, k, columns, rows.Quantised ? [] : Scales(weight, panel, k), chunk);
+        }
+        else if (rows.Quantised)
         {
             ((Float8BlockMatrix)weight).ReadCodePanel(firstRow, k, columns, destination);
         }
@@ -128,4 +125,10 @@ internal static unsafe class PanelProduct
             weight.ReadPanel(firstRow, k, columns, destination);
         }
     }
+
+    /// <summary>The scales of a panel from some k on; empty for weights without.</summary>
+    private static ReadOnlySpan<float> Scales(WeightMatrix weight, int panel, int k) =>
+        weight is Float8BlockMatrix blocks
+            ? blocks.RowScales(panel * ProductKernel.PanelWidth)[(k / Summation.BlockLength)..]
+            : [];
 }
