@@ -94,6 +94,8 @@ internal static class Program
             debug,
             VerifyCommand.Create(context),
             IcePopCommand.Create(context),
+            SynthCommand.Create(context),
+            CaptureCommand.Create(context),
         };
         root.HelpName = "ringflash";
         foreach (Option option in root.Options)

@@ -13,6 +13,9 @@ internal sealed class PairedRounds
 
     private readonly List<(string Name, Func<double> Milliseconds)> contenders = [];
 
+    /// <summary>Rest between contenders, so that threads which spin after their work do not disturb the next one.</summary>
+    public int PauseMilliseconds { get; init; }
+
     /// <summary>Adds an action that is timed here.</summary>
     /// <param name="name">What it is called in the table.</param>
     /// <param name="action">The action.</param>
@@ -33,7 +36,7 @@ internal sealed class PairedRounds
     /// <param name="warmUps">Rounds that are not counted.</param>
     public void Run(int rounds, int warmUps = 40)
     {
-        foreach (Result result in Measure(rounds, warmUps))
+        foreach (Result result in Measure(rounds, Math.Min(warmUps, rounds)))
         {
             Console.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
@@ -62,6 +65,7 @@ internal sealed class PairedRounds
             {
                 // Every other round goes backwards: nobody always comes after the same one, into its caches.
                 int index = round % 2 == 0 ? turn : contenders.Count - 1 - turn;
+                System.Threading.Thread.Sleep(PauseMilliseconds);
                 times[index][round] = contenders[index].Milliseconds();
             }
         }
