@@ -11,7 +11,7 @@ internal static partial class Placement
 {
     private const int MmapMaximum = -4, TrimThreshold = -1; // malloc.h
 
-    /// <summary>Runs the warm-up, in which libraries start their threads; threads inherit the creator's place.</summary>
+    /// <summary>Runs the warm-up, in which libraries start threads; a thread inherits its creator's place.</summary>
     /// <param name="warmUp">Runs every contender once.</param>
     public static void Fix(Action warmUp)
     {
