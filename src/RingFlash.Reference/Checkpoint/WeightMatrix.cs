@@ -58,8 +58,10 @@ public abstract class WeightMatrix
     }
 
     /// <summary>Reads the matrix into memory that belongs to somebody else.</summary>
-    /// <param name="memory">At least <see cref="PackedBytes"/> bytes. Left alone when the numbers do not fit the format;
-    /// the matrix is then read as it is used.</param>
+    /// <param name="memory">
+    /// At least <see cref="PackedBytes"/> bytes. Left alone when the numbers do not fit the format; the matrix is then
+    /// read as it is used.
+    /// </param>
     /// <param name="workers">The threads.</param>
     internal void PackInto(AlignedBuffer memory, WorkerPool workers) => Panels ??=
         WeightPanels.Read(PackedFormat, Outputs, Inputs, ReadPackedPanel, workers, memory);

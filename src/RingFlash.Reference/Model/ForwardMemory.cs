@@ -5,12 +5,14 @@ using RingFlash.Reference.Numerics;
 
 namespace RingFlash.Reference.Model;
 
-/// <summary>What a forward pass takes beside its weights, estimated, so that a limit for the whole can be kept.</summary>
+/// <summary>
+/// What a forward pass takes beside its weights, estimated, so that a limit for the whole can be kept.
+/// </summary>
 /// <remarks>
-/// Counted: the program itself with its code and the names of the tensors (<see cref="Program"/>); the keys and values
-/// of the cache; the float32 activations of one layer, threefold, because what a layer leaves is collected later and the
-/// kernels hold their inputs once more in their own order; the logits, with those of an MTP layer. Not counted: what the
-/// caller keeps, and the system's cache of the files.
+/// Counted: the program itself with its code and the names of the tensors (<see cref="Program"/>); the keys and
+/// values of the cache; the float32 activations of one layer, threefold, because what a layer leaves is collected later
+/// and the kernels hold their inputs once more in their own order; the logits, with those of an MTP layer. Not counted:
+/// what the caller keeps, and the system's cache of the files.
 /// </remarks>
 public static class ForwardMemory
 {
@@ -30,8 +32,8 @@ public static class ForwardMemory
         double cache = 2.0 * layers * configuration.KeyValueHeadCount * configuration.HeadDimension * cacheCapacity;
         double attention = (8.0 * configuration.HiddenSize) + (4.0 * configuration.QueryKeyValueWidth);
         double dense = 4.0 * configuration.IntermediateSize;
-        double sparse = (3.0 * configuration.ExpertCount)
-            + (configuration.ExpertsPerToken * (configuration.HiddenSize + (2.0 * configuration.ExpertIntermediateSize)));
+        double expert = configuration.HiddenSize + (2.0 * configuration.ExpertIntermediateSize);
+        double sparse = (3.0 * configuration.ExpertCount) + (configuration.ExpertsPerToken * expert);
         double logits =
             (double)configuration.VocabularySize * (1 + configuration.NextTokenPredictionLayerCount);
         double perToken = (3 * (attention + Math.Max(dense, sparse))) + logits;

@@ -60,7 +60,8 @@ public sealed class WeightResidency : IDisposable
         {
             throw new EnvironmentException(
                 "memory limit",
-                string.Create(CultureInfo.InvariantCulture, $"{byteLimit} bytes for weights, {needs.Least} are needed"));
+                string.Create(
+                    CultureInfo.InvariantCulture, $"{byteLimit} bytes for weights, {needs.Least} are needed"));
         }
 
         this.weights = weights;

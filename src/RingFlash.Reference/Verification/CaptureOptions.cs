@@ -21,8 +21,8 @@ public sealed record CaptureOptions(
     public bool BFloat16 { get; init; }
 
     /// <summary>
-    /// The most bytes of memory that the run may take; what <see cref="Model.ForwardMemory"/> leaves of them holds weights.
-    /// Null to hold none: every weight is read where it is multiplied.
+    /// The most bytes of memory that the run may take; what <see cref="Model.ForwardMemory"/> leaves of them holds
+    /// weights. Null to hold none: every weight is read where it is multiplied.
     /// </summary>
     public long? MemoryLimit { get; init; }
 
