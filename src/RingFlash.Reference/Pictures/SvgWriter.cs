@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 
-namespace RingFlash.Reference.Objective.Pictures;
+namespace RingFlash.Reference.Pictures;
 
 /// <summary>The few SVG elements that the charts are made of; text is escaped, numbers have two decimals,
 /// always.</summary>

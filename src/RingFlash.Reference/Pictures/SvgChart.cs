@@ -4,7 +4,7 @@ using System.Globalization;
 using System.Linq;
 using System.Text;
 
-namespace RingFlash.Reference.Objective.Pictures;
+namespace RingFlash.Reference.Pictures;
 
 /// <summary>How numbers are laid out along an axis.</summary>
 public enum AxisScale
