@@ -94,6 +94,7 @@ internal static class Program
             debug,
             VerifyCommand.Create(context),
             IcePopCommand.Create(context),
+            BenchCommand.Create(context),
         };
         root.HelpName = "ringflash";
         foreach (Option option in root.Options)

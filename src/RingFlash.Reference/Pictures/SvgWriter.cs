@@ -129,6 +129,18 @@ internal sealed class SvgWriter
         text.Append(">\n");
     }
 
+    /// <summary>A whole chart, scaled into a frame.</summary>
+    public void Picture(double x, double y, double width, double height, SvgChart chart)
+    {
+        text.Append("<svg");
+        Attribute("x", x);
+        Attribute("y", y);
+        Attribute("width", width);
+        Attribute("height", height);
+        Attribute("viewBox", string.Create(CultureInfo.InvariantCulture, $"0 0 {SvgChart.Width} {chart.TotalHeight}"));
+        text.Append(">\n").Append(chart.ToSvg()).Append("</svg>\n");
+    }
+
     public void Close() => text.Append("</svg>\n");
 
     public string Finish() => text.Append("</svg>").ToString();
