@@ -1,9 +1,7 @@
 using System;
 using System.Diagnostics;
 using System.Globalization;
-using System.IO;
 using System.Linq;
-using System.Runtime.Intrinsics;
 using RingFlash.Reference.Numerics;
 using RingFlash.Reference.Objective;
 using RingFlash.Reference.Operators;
@@ -22,8 +20,6 @@ internal static class ObjectiveBenchmark
 
     // Together well above the last-level cache, so that inputs come from memory as they do in training.
     private const int Batches = 16;
-
-    private static float sink;
 
     /// <summary>Runs.</summary>
     /// <param name="python">A Python that imports torch; without one the peer is named as not available.</param>
@@ -56,10 +52,10 @@ internal static class ObjectiveBenchmark
         Console.WriteLine(
             $"value and gradient of {Rollouts} × {Response} tokens, float32, 2 threads; {bytes / 1e6:F1} MB must move");
         PairedRounds rounds = new();
-        rounds.Add("reading as many bytes", () => Read(workers, memory[++turn % Batches]));
+        rounds.Add("reading as many bytes", () => RawMemory.Read(workers, memory[++turn % Batches]));
         rounds.Add("vector512, streamed", () => PolicyObjective.ValueAndGradient(
             ExecutionEngine.Vector512, batches[turn % Batches], gradients[turn % Batches], null, null, workers));
-        using Peer? peer = Peer.Start(python);
+        using PythonPeer? peer = PythonPeer.Start(python, "slime_eager.py", $"{Rollouts}", $"{Response}");
         if (peer is not null)
         {
             rounds.AddTimed("PyTorch eager, slime's formula, forward and backward", peer.Once);
@@ -88,29 +84,6 @@ internal static class ObjectiveBenchmark
         return new RolloutBatchSingle(Rollouts, Response, current, old, inference, advantages, mask);
     }
 
-    private static unsafe void Read(WorkerPool workers, float[] memory)
-    {
-        const int Line = 64;
-        fixed (float* pointer = memory)
-        {
-            nint address = (nint)pointer;
-            workers.Run(memory.Length / Line, (first, end, _) =>
-            {
-                Vector512<float> a = Vector512<float>.Zero, b = a, c = a, d = a;
-                float* last = (float*)address + ((long)end * Line);
-                for (float* x = (float*)address + ((long)first * Line); x < last; x += Line)
-                {
-                    a += Vector512.Load(x);
-                    b += Vector512.Load(x + 16);
-                    c += Vector512.Load(x + 32);
-                    d += Vector512.Load(x + 48);
-                }
-
-                sink = Vector512.Sum(a + b + c + d);
-            });
-        }
-    }
-
     private static void Logits(WorkerPool workers)
     {
         const int Tokens = 1024, Vocabulary = 157184;
@@ -135,56 +108,5 @@ internal static class ObjectiveBenchmark
             $"logits to gradient in place, {Tokens} × {Vocabulary}: {elapsed.TotalMilliseconds:F0} ms, "
             + $"{gigabytes / elapsed.TotalSeconds:F1} GB/s of logits, {allocated / 1e3:F0} kB allocated "
             + $"(the logits are {gigabytes * 1000:F0} MB)"));
-    }
-
-    /// <summary>A Python process that repeats the formula on the same shapes and reports its own times.</summary>
-    private sealed class Peer : IDisposable
-    {
-        private readonly Process process;
-
-        private Peer(Process process) => this.process = process;
-
-        public static Peer? Start(string python)
-        {
-            string script = Path.Combine(AppContext.BaseDirectory, "slime_eager.py");
-            ProcessStartInfo info = new(python, [script, $"{Rollouts}", $"{Response}"])
-            {
-                RedirectStandardInput = true,
-                RedirectStandardOutput = true,
-                RedirectStandardError = true,
-            };
-            try
-            {
-                Process process = Process.Start(info)!;
-                string? ready = process.StandardOutput.ReadLine();
-                if (ready is not null && ready.StartsWith("ready ", StringComparison.Ordinal))
-                {
-                    Console.WriteLine($"  peer: {ready["ready ".Length..]}, on data of the same kind");
-                    return new Peer(process);
-                }
-
-                string[] complaint = process.StandardError.ReadToEnd().Trim().Split('\n');
-                Console.WriteLine($"  PyTorch is not available: {complaint[^1]}");
-            }
-            catch (System.ComponentModel.Win32Exception exception)
-            {
-                Console.WriteLine($"  PyTorch is not available: {exception.Message}");
-            }
-
-            return null;
-        }
-
-        public double Once()
-        {
-            process.StandardInput.WriteLine("run");
-            return double.Parse(process.StandardOutput.ReadLine()!, CultureInfo.InvariantCulture);
-        }
-
-        public void Dispose()
-        {
-            process.StandardInput.Close();
-            process.WaitForExit(5000);
-            process.Dispose();
-        }
     }
 }

@@ -28,9 +28,15 @@ internal sealed class PairedRounds
 
     /// <summary>Runs and prints: the median time of each, and the median ratio to the first.</summary>
     /// <param name="rounds">Rounds after the warm-up.</param>
-    public void Run(int rounds)
+    /// <param name="warmUps">Rounds that are not counted.</param>
+    public void Run(int rounds, int warmUps = 40)
     {
+<<<<<<< HEAD
         foreach (Result result in Measure(rounds, warmUps: 40))
+=======
+        double[][] times = [.. contenders.Select(_ => new double[rounds])];
+        for (int round = -warmUps; round < rounds; round++)
+>>>>>>> h-attention
         {
             Console.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,

@@ -14,12 +14,20 @@ internal static class Program
         {
             case ["objective", ..]:
                 return ObjectiveBenchmark.Run(args.Length > 1 ? args[1] : "python3");
+            case ["experts"]:
+                return ExpertsBenchmark.Run();
             case ["gemm", ..]:
                 return GemmBenchmark.Run(args[1..]);
+            case ["attention", ..]:
+                return AttentionBenchmark.Run(args.Length > 1 ? args[1] : "python3");
+            case ["elementwise", ..]:
+                return ElementwiseBenchmark.Run(args.Length > 1 ? args[1] : "python3");
             default:
                 Console.Error.WriteLine(
-                    "usage: dotnet run -c Release --project tools/Benchmarks -- objective [PYTHON-WITH-TORCH]\n"
-                    + "                                                         gemm [bf16] [f32] [fp8]");
+                    "usage: dotnet run -c Release --project tools/Benchmarks -- "
+                    + "objective|attention|elementwise [PYTHON-WITH-TORCH]\n"
+                    + "                                                         gemm [bf16] [f32] [fp8]\n"
+                    + "                                                         experts");
                 return 2;
         }
     }

@@ -33,7 +33,7 @@ def loss():
     return (per_token.sum(1) / mask.sum(1).clamp(min=1)).mean()
 
 
-print("ready torch", torch.__version__, "with", torch.get_num_threads(), "threads", flush=True)
+print("ready torch", torch.__version__, "with", torch.get_num_threads(), "threads, on data of the same kind", flush=True)
 for _ in sys.stdin:
     current.grad = None
     start = time.perf_counter()

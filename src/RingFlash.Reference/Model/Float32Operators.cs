@@ -71,7 +71,7 @@ public class Float32Operators<TPrecision> : ForwardOperators<float>
     public override HostTensor<float> RmsNorm(HostTensor<float> x, float[] weight, float epsilon)
     {
         HostTensor<float> y = Like(x);
-        Operators.RmsNorm.Apply<TPrecision>(engine, x.Span, weight, epsilon, y.Span);
+        Operators.RmsNorm.Apply<TPrecision>(engine, x.Span, weight, epsilon, y.Span, workers);
         return y;
     }
 
@@ -101,7 +101,7 @@ public class Float32Operators<TPrecision> : ForwardOperators<float>
         ArgumentNullException.ThrowIfNull(sine);
         HostTensor<float> y = Like(x);
         Operators.RotaryEmbedding.Apply<TPrecision>(
-            engine, x.Span, x.Shape[1], x.Shape[2], x.Width, cosine.Span, sine.Span, cosine.Width, y.Span);
+            engine, x.Span, x.Shape[1], x.Shape[2], x.Width, cosine.Span, sine.Span, cosine.Width, y.Span, workers);
         return y;
     }
 
@@ -145,7 +145,7 @@ public class Float32Operators<TPrecision> : ForwardOperators<float>
     public override HostTensor<float> RouterScores(HostTensor<float> routerLogits)
     {
         HostTensor<float> scores = Like(routerLogits);
-        Operators.RouterScores.Apply(engine, routerLogits.Span, scores.Span);
+        Operators.RouterScores.Apply(engine, routerLogits.Span, scores.Span, workers);
         return scores;
     }
 
@@ -165,7 +165,8 @@ public class Float32Operators<TPrecision> : ForwardOperators<float>
             expertBias,
             decision.TopKIndices,
             decision.TopKWeights.Span,
-            decision.Margins.Span);
+            decision.Margins.Span,
+            workers);
         return decision;
     }
 
@@ -189,7 +190,7 @@ public class Float32Operators<TPrecision> : ForwardOperators<float>
         ArgumentNullException.ThrowIfNull(decision);
         HostTensor<float> y = new(expertOutputs.Shape[0], expertOutputs.Width);
         Operators.ExpertCombine.Apply<TPrecision>(
-            engine, expertOutputs.Span, decision.TopKWeights.Span, decision.TopK, y.Span);
+            engine, expertOutputs.Span, decision.TopKWeights.Span, decision.TopK, y.Span, workers);
         return y;
     }
 
@@ -198,7 +199,7 @@ public class Float32Operators<TPrecision> : ForwardOperators<float>
     {
         ArgumentNullException.ThrowIfNull(up);
         HostTensor<float> y = Like(gate);
-        Operators.SwiGlu.Apply<TPrecision>(engine, gate.Span, up.Span, y.Span);
+        Operators.SwiGlu.Apply<TPrecision>(engine, gate.Span, up.Span, y.Span, workers);
         return y;
     }
 
@@ -207,7 +208,7 @@ public class Float32Operators<TPrecision> : ForwardOperators<float>
     {
         ArgumentNullException.ThrowIfNull(update);
         HostTensor<float> y = Like(residual);
-        Operators.ResidualAdd.Apply<TPrecision>(engine, residual.Span, update.Span, y.Span);
+        Operators.ResidualAdd.Apply<TPrecision>(engine, residual.Span, update.Span, y.Span, workers);
         return y;
     }
 

@@ -42,6 +42,7 @@ public static class Sigmoid
     /// <summary>Lane by lane as <see cref="Apply(float)"/>, bit for bit.</summary>
     /// <param name="x">Any float32 lanes.</param>
     /// <returns>0 … 1, within 1 ulp.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Apply(Vector512<float> x)
     {
         Split(x, out Vector512<float> high, out Vector512<float> low, out Vector512<int> exponent);
@@ -90,11 +91,43 @@ public static class Sigmoid
         Vector512<float> lowest = Vector512.Create(Lowest);
         Vector512<float> argument = (x.AsInt32() | Vector512.Create(SignBit)).AsSingle();
         argument = Vector512.ConditionalSelect(Vector512.LessThan(argument, lowest), lowest, argument);
+        Split(x, argument, LowestPower, out high, out low, out exponent);
+    }
+
+    /// <summary>
+    /// The bits of the split of any lanes, for lanes where no clamp acts.
+    /// </summary>
+    /// <param name="x">Below 69 in size each: e^-69 is 2^-99.5.</param>
+    /// <param name="high">0.35 … 1.42.</param>
+    /// <param name="low">About an ulp of high at most.</param>
+    /// <param name="exponent">0 where x ≥ 0.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static void SplitInPlainRange(
+        Vector512<float> x, out Vector512<float> high, out Vector512<float> low, out Vector512<int> exponent) =>
+        Split(
+            x,
+            (x.AsInt32() | Vector512.Create(SignBit)).AsSingle(),
+            int.MinValue,
+            out high,
+            out low,
+            out exponent);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Split(
+        Vector512<float> x,
+        Vector512<float> argument,
+        int lowestPower,
+        out Vector512<float> high,
+        out Vector512<float> low,
+        out Vector512<int> exponent)
+    {
         Exponential.Split(
             argument, out Vector512<float> expHigh, out Vector512<float> expLow, out Vector512<int> power);
 
         Vector512<float> one = Vector512.Create(1f);
-        Vector512<float> scale = PowerOfTwo.Create(Vector512.Max(power, Vector512.Create(LowestPower)));
+        Vector512<int> scalePower =
+            lowestPower == int.MinValue ? power : Vector512.Max(power, Vector512.Create(lowestPower));
+        Vector512<float> scale = PowerOfTwo.Create(scalePower);
         Vector512<float> zHigh = expHigh * scale;
         Vector512<float> denominator = one + zHigh;
         Vector512<float> denominatorLow = (zHigh - (denominator - one)) + (expLow * scale);

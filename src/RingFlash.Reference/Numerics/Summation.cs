@@ -1,4 +1,5 @@
 using System;
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
 namespace RingFlash.Reference.Numerics;
@@ -95,11 +96,12 @@ public static class Summation
     {
         Vector512<float> lower = Vector512<float>.Zero;
         Vector512<float> upper = Vector512<float>.Zero;
+        ref float start = ref MemoryMarshal.GetReference(values);
         int i = 0;
         for (; i + StripeCount <= values.Length; i += StripeCount)
         {
-            lower += Vector512.Create(values.Slice(i, LaneCount));
-            upper += Vector512.Create(values.Slice(i + LaneCount, LaneCount));
+            lower += Vector512.LoadUnsafe(ref start, (nuint)i);
+            upper += Vector512.LoadUnsafe(ref start, (nuint)i + LaneCount);
         }
 
         if (i < values.Length)
@@ -124,11 +126,12 @@ public static class Summation
     {
         Vector512<float> lower = Vector512<float>.Zero;
         Vector512<float> upper = Vector512<float>.Zero;
+        ref float start = ref MemoryMarshal.GetReference(values);
         int i = 0;
         for (; i + StripeCount <= values.Length; i += StripeCount)
         {
-            Vector512<float> first = Vector512.Create(values.Slice(i, LaneCount));
-            Vector512<float> second = Vector512.Create(values.Slice(i + LaneCount, LaneCount));
+            Vector512<float> first = Vector512.LoadUnsafe(ref start, (nuint)i);
+            Vector512<float> second = Vector512.LoadUnsafe(ref start, (nuint)i + LaneCount);
             lower = Vector512.FusedMultiplyAdd(first, first, lower);
             upper = Vector512.FusedMultiplyAdd(second, second, upper);
         }

@@ -1,4 +1,5 @@
 using System;
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using RingFlash.Reference.Numerics;
 
@@ -15,18 +16,35 @@ public static partial class ExpertCombine
         ReadOnlySpan<float> expertOutputs, ReadOnlySpan<float> topKWeights, Span<float> y)
         where TPrecision : struct, IPrecision
     {
+        expertOutputs = expertOutputs[..(topKWeights.Length * y.Length)];
+        ref float outputs = ref MemoryMarshal.GetReference(expertOutputs), to = ref MemoryMarshal.GetReference(y);
         int h = 0;
-        for (; h + 16 <= y.Length; h += 16)
+        for (; h + 32 <= y.Length; h += 32)
         {
-            Vector512<float> sum = Vector512<float>.Zero;
-            for (int k = 0; k < topKWeights.Length; k++)
+            Vector512<float> sum0 = Vector512<float>.Zero, sum1 = Vector512<float>.Zero;
+            nuint element = (nuint)h;
+            foreach (float topKWeight in topKWeights)
             {
-                sum += Vector512.Create(topKWeights[k]) * Vector512.Create(expertOutputs[((k * y.Length) + h)..]);
+                Vector512<float> weight = Vector512.Create(topKWeight);
+                sum0 += weight * Vector512.LoadUnsafe(ref outputs, element);
+                sum1 += weight * Vector512.LoadUnsafe(ref outputs, element + 16);
+                element += (nuint)y.Length;
             }
 
-            TPrecision.Round(sum).CopyTo(y[h..]);
+            TPrecision.Round(sum0).StoreUnsafe(ref to, (nuint)h);
+            TPrecision.Round(sum1).StoreUnsafe(ref to, (nuint)h + 16);
         }
 
         Scalar<TPrecision>(expertOutputs, topKWeights, y, h);
     }
+
+    private static void Split<TPrecision>(
+        WorkerPool workers,
+        ReadOnlySpan<float> expertOutputs,
+        ReadOnlySpan<float> topKWeights,
+        int topK,
+        Span<float> y)
+        where TPrecision : struct, IPrecision =>
+        RowSplit.Run(workers, topKWeights.Length / topK, expertOutputs, topKWeights, y, (_, outputs, weights, output) =>
+            Apply<TPrecision>(ExecutionEngine.Vector512, outputs, weights, topK, output));
 }

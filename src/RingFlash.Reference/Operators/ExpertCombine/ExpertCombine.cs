@@ -24,14 +24,22 @@ public static partial class ExpertCombine
     /// <param name="topKWeights">[tokens, topK], float32, read.</param>
     /// <param name="topK">Slots per token.</param>
     /// <param name="y">[tokens, hidden], float32, written.</param>
+    /// <param name="workers">The threads, used where it pays; null for the caller's.</param>
     public static void Apply<TPrecision>(
         ExecutionEngine engine,
         ReadOnlySpan<float> expertOutputs,
         ReadOnlySpan<float> topKWeights,
         int topK,
-        Span<float> y)
+        Span<float> y,
+        WorkerPool? workers = null)
         where TPrecision : struct, IPrecision
     {
+        if (engine != ExecutionEngine.Scalar && RowSplit.Pays(workers, expertOutputs.Length))
+        {
+            Split<TPrecision>(workers, expertOutputs, topKWeights, topK, y);
+            return;
+        }
+
         int tokens = topKWeights.Length / topK, hidden = tokens == 0 ? 0 : y.Length / tokens;
         for (int t = 0; t < tokens; t++)
         {

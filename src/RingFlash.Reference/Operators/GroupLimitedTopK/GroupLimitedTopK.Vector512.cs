@@ -1,10 +1,13 @@
 using System;
 using System.Runtime.Intrinsics;
+using RingFlash.Reference.Numerics;
 
 namespace RingFlash.Reference.Operators;
 
 public static partial class GroupLimitedTopK
 {
+    private const int MostOnStack = 1024;
+
     /// <summary>
     /// Lanes: sixteen consecutive experts. Biased scores become integers of the same order (NaN above all, −0 equal to
     /// +0), so that a search is an integer maximum and then the first lane that holds it. Remainder: padded with the
@@ -22,9 +25,10 @@ public static partial class GroupLimitedTopK
         Span<int> chosenGroups,
         Span<int> topKIndices)
     {
-        int padded = (shape.Experts + 15) / 16 * 16;
-        Span<float> biased = new float[padded];
-        Span<int> keys = new int[padded];
+        int padded = Padded(shape.Experts), paddedGroups = Padded(shape.Groups);
+        Span<float> biased = padded <= MostOnStack ? stackalloc float[padded] : new float[padded];
+        Span<int> keys = padded <= MostOnStack ? stackalloc int[padded] : new int[padded];
+        biased[shape.Experts..].Clear();
         int e = 0;
         for (; e + 16 <= shape.Experts; e += 16)
         {
@@ -45,9 +49,12 @@ public static partial class GroupLimitedTopK
             keys[shape.Experts..].Fill(int.MinValue);
         }
 
-        Span<float> groupScores = new float[(shape.Groups + 15) / 16 * 16];
-        Span<int> groupKeys = new int[groupScores.Length];
-        Span<int> group = new int[(shape.ExpertsPerGroup + 15) / 16 * 16];
+        Span<float> groupScores =
+            paddedGroups <= MostOnStack ? stackalloc float[paddedGroups] : new float[paddedGroups];
+        Span<int> groupKeys = paddedGroups <= MostOnStack ? stackalloc int[paddedGroups] : new int[paddedGroups];
+        int paddedGroup = Padded(shape.ExpertsPerGroup);
+        Span<int> group = paddedGroup <= MostOnStack ? stackalloc int[paddedGroup] : new int[paddedGroup];
+        groupScores.Clear();
         for (int g = 0; g < shape.Groups; g++)
         {
             group.Fill(int.MinValue);
@@ -82,6 +89,8 @@ public static partial class GroupLimitedTopK
         }
     }
 
+    private static int Padded(int count) => (count + 15) / 16 * 16;
+
     private static Vector512<int> Keys(Vector512<float> values)
     {
         // Adding +0 turns −0 into +0. A negative float orders by the complement of its magnitude bits.
@@ -100,14 +109,36 @@ public static partial class GroupLimitedTopK
             best = Vector512.Max(best, Vector512.Create<int>(keys[index..]));
         }
 
-        int maximum = best[0];
-        for (int lane = 1; lane < 16; lane++)
-        {
-            maximum = Math.Max(maximum, best[lane]);
-        }
-
+        Vector256<int> eight = Vector256.Max(best.GetLower(), best.GetUpper());
+        Vector128<int> four = Vector128.Max(eight.GetLower(), eight.GetUpper());
+        int maximum = Math.Max(Math.Max(four[0], four[1]), Math.Max(four[2], four[3]));
         int position = keys.IndexOf(maximum); // the first: the lower index wins
         keys[position] = int.MinValue;
         return position;
+    }
+
+    private static unsafe void Split(
+        WorkerPool workers,
+        RouterShape shape,
+        ReadOnlySpan<float> scores,
+        ReadOnlySpan<float> expertBias,
+        Span<int> topKIndices,
+        Span<float> topKWeights,
+        Span<float> margins)
+    {
+        int biasLength = expertBias.Length;
+        fixed (float* biasStart = expertBias, marginStart = margins)
+        fixed (int* indexStart = topKIndices)
+        {
+            nint bias = (nint)biasStart, margin = (nint)marginStart, index = (nint)indexStart;
+            RowSplit.Run(workers, margins.Length, scores, [], topKWeights, (first, tokenScores, _, weights) => Apply(
+                ExecutionEngine.Vector512,
+                shape,
+                tokenScores,
+                new((float*)bias, biasLength),
+                new((int*)index + (first * shape.TopK), weights.Length),
+                weights,
+                new((float*)margin + first, weights.Length / shape.TopK)));
+        }
     }
 }

@@ -48,6 +48,7 @@ public static partial class GroupLimitedTopK
     /// <param name="topKIndices">[tokens, topK], written.</param>
     /// <param name="topKWeights">[tokens, topK], float32, written.</param>
     /// <param name="margins">[tokens], float32, written.</param>
+    /// <param name="workers">The threads, used where it pays; null for the caller's.</param>
     public static void Apply(
         ExecutionEngine engine,
         RouterShape shape,
@@ -55,8 +56,15 @@ public static partial class GroupLimitedTopK
         ReadOnlySpan<float> expertBias,
         Span<int> topKIndices,
         Span<float> topKWeights,
-        Span<float> margins)
+        Span<float> margins,
+        WorkerPool? workers = null)
     {
+        if (engine != ExecutionEngine.Scalar && RowSplit.Pays(workers, scores.Length))
+        {
+            Split(workers, shape, scores, expertBias, topKIndices, topKWeights, margins);
+            return;
+        }
+
         Span<int> chosenGroups = stackalloc int[shape.ChosenGroups];
         for (int t = 0; t < margins.Length; t++)
         {

@@ -1,4 +1,5 @@
 using System;
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using RingFlash.Reference.Numerics;
 
@@ -7,26 +8,33 @@ namespace RingFlash.Reference.Operators;
 public static partial class LogSoftmax
 {
     /// <summary>
-    /// Lanes: sixteen consecutive entries. Order: <see cref="Summation.SumVectorised"/>. Remainder: scalar.
+    /// Lanes: sixteen consecutive entries. Order: the stripes of <see cref="Summation.SumVectorised"/>, added while the
+    /// exponentials are made, so that none is kept. Remainder: scalar, beside zeros.
     /// </summary>
     /// <param name="logits">[vocabulary], float32, read.</param>
     /// <returns>m and L.</returns>
     public static (float Maximum, float LogSum) Vectorised(ReadOnlySpan<float> logits)
     {
-        float maximum = Maximum(logits);
-        float[] exponentials = new float[logits.Length];
+        float maximum = RowMaximum.Of(logits);
+        ref float start = ref MemoryMarshal.GetReference(logits);
         Vector512<float> shift = Vector512.Create(maximum);
+        Vector512<float> lower = Vector512<float>.Zero, upper = Vector512<float>.Zero;
         int v = 0;
-        for (; v + 16 <= logits.Length; v += 16)
+        for (; v + Summation.StripeCount <= logits.Length; v += Summation.StripeCount)
         {
-            Exponential.Exp(Vector512.Create(logits[v..]) - shift).CopyTo(exponentials.AsSpan(v));
+            lower += Exponential.Exp(Vector512.LoadUnsafe(ref start, (nuint)v) - shift);
+            upper += Exponential.Exp(Vector512.LoadUnsafe(ref start, (nuint)v + 16) - shift);
         }
 
-        for (; v < logits.Length; v++)
+        Span<float> rest = stackalloc float[Summation.StripeCount];
+        rest.Clear();
+        for (int i = v; i < logits.Length; i++)
         {
-            exponentials[v] = Exponential.Exp(logits[v] - maximum);
+            rest[i - v] = Exponential.Exp(logits[i] - maximum);
         }
 
-        return (maximum, Logarithm.Log(Summation.SumVectorised(exponentials)));
+        lower += Vector512.Create<float>(rest);
+        upper += Vector512.Create<float>(rest[16..]);
+        return (maximum, Logarithm.Log(Summation.Halve(lower, upper)));
     }
 }

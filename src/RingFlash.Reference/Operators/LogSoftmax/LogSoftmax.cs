@@ -1,4 +1,5 @@
 using System;
+using System.Runtime.Intrinsics;
 using RingFlash.Reference.Numerics;
 
 namespace RingFlash.Reference.Operators;
@@ -37,7 +38,14 @@ public static partial class LogSoftmax
     public static void Apply(ExecutionEngine engine, ReadOnlySpan<float> logits, Span<float> logProbabilities)
     {
         (float maximum, float logSum) = Normaliser(engine, logits);
-        for (int v = 0; v < logits.Length; v++)
+        int v = 0;
+        for (; engine != ExecutionEngine.Scalar && v + 16 <= logits.Length; v += 16)
+        {
+            Vector512<float> difference = Vector512.Create(logits[v..]) - Vector512.Create(maximum);
+            (difference - Vector512.Create(logSum)).CopyTo(logProbabilities[v..]);
+        }
+
+        for (; v < logits.Length; v++)
         {
             logProbabilities[v] = logits[v] - maximum - logSum;
         }

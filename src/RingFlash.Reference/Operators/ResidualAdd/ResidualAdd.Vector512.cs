@@ -1,4 +1,5 @@
 using System;
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using RingFlash.Reference.Numerics;
 
@@ -14,13 +15,24 @@ public static partial class ResidualAdd
     public static void Vectorised<TPrecision>(ReadOnlySpan<float> residual, ReadOnlySpan<float> update, Span<float> y)
         where TPrecision : struct, IPrecision
     {
+        update = update[..residual.Length];
+        y = y[..residual.Length];
+        ref float residuals = ref MemoryMarshal.GetReference(residual);
+        ref float updates = ref MemoryMarshal.GetReference(update), to = ref MemoryMarshal.GetReference(y);
         int index = 0;
         for (; index + 16 <= residual.Length; index += 16)
         {
-            Vector512<float> sum = Vector512.Create(residual[index..]) + Vector512.Create(update[index..]);
-            TPrecision.Round(sum).CopyTo(y[index..]);
+            Vector512<float> sum =
+                Vector512.LoadUnsafe(ref residuals, (nuint)index) + Vector512.LoadUnsafe(ref updates, (nuint)index);
+            TPrecision.Round(sum).StoreUnsafe(ref to, (nuint)index);
         }
 
         Scalar<TPrecision>(residual[index..], update[index..], y[index..]);
     }
+
+    private static void Split<TPrecision>(
+        WorkerPool workers, ReadOnlySpan<float> residual, ReadOnlySpan<float> update, Span<float> y)
+        where TPrecision : struct, IPrecision =>
+        RowSplit.Run(workers, residual.Length, residual, update, y, (_, residuals, updates, output) =>
+            Vectorised<TPrecision>(residuals, updates, output));
 }

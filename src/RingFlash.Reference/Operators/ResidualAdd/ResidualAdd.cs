@@ -21,13 +21,22 @@ public static partial class ResidualAdd
     /// <param name="residual">[tokens, hidden], float32, read.</param>
     /// <param name="update">[tokens, hidden], float32, read.</param>
     /// <param name="y">[tokens, hidden], float32, written.</param>
+    /// <param name="workers">The threads, used where it pays; null for the caller's.</param>
     public static void Apply<TPrecision>(
-        ExecutionEngine engine, ReadOnlySpan<float> residual, ReadOnlySpan<float> update, Span<float> y)
+        ExecutionEngine engine,
+        ReadOnlySpan<float> residual,
+        ReadOnlySpan<float> update,
+        Span<float> y,
+        WorkerPool? workers = null)
         where TPrecision : struct, IPrecision
     {
         if (engine == ExecutionEngine.Scalar)
         {
             Scalar<TPrecision>(residual, update, y);
+        }
+        else if (RowSplit.Pays(workers, residual.Length))
+        {
+            Split<TPrecision>(workers, residual, update, y);
         }
         else
         {

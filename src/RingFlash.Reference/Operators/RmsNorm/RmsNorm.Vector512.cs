@@ -1,4 +1,5 @@
 using System;
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using RingFlash.Reference.Numerics;
 
@@ -21,24 +22,40 @@ public static partial class RmsNorm
         where TPrecision : struct, IPrecision
     {
         int hidden = weight.Length;
+        ref float weights = ref MemoryMarshal.GetReference(weight);
         for (int start = 0; start < x.Length; start += hidden)
         {
             ReadOnlySpan<float> row = x.Slice(start, hidden);
             Span<float> output = y.Slice(start, hidden);
+            ref float from = ref MemoryMarshal.GetReference(row), to = ref MemoryMarshal.GetReference(output);
             float meanSquare = Summation.SumOfSquaresVectorised(row) / hidden;
             float reciprocalRoot = 1f / MathF.Sqrt(meanSquare + epsilon);
             Vector512<float> scale = Vector512.Create(reciprocalRoot);
             int h = 0;
             for (; h + 16 <= hidden; h += 16)
             {
-                Vector512<float> normalised = TPrecision.Round(Vector512.Create(row[h..]) * scale);
-                TPrecision.Round(Vector512.Create(weight[h..]) * normalised).CopyTo(output[h..]);
+                Vector512<float> normalised = TPrecision.Round(Vector512.LoadUnsafe(ref from, (nuint)h) * scale);
+                TPrecision.Round(Vector512.LoadUnsafe(ref weights, (nuint)h) * normalised)
+                    .StoreUnsafe(ref to, (nuint)h);
             }
 
             for (; h < hidden; h++)
             {
                 output[h] = TPrecision.Round(weight[h] * TPrecision.Round(row[h] * reciprocalRoot));
             }
+        }
+    }
+
+    private static unsafe void Split<TPrecision>(
+        WorkerPool workers, ReadOnlySpan<float> x, ReadOnlySpan<float> weight, float epsilon, Span<float> y)
+        where TPrecision : struct, IPrecision
+    {
+        int hidden = weight.Length;
+        fixed (float* start = weight)
+        {
+            nint address = (nint)start;
+            RowSplit.Run(workers, x.Length / hidden, x, [], y, (_, rows, _, output) =>
+                Vectorised<TPrecision>(rows, new((float*)address, hidden), epsilon, output));
         }
     }
 }

@@ -30,13 +30,23 @@ public static partial class RmsNorm
     /// <param name="weight">[hidden], float32, read.</param>
     /// <param name="epsilon">Inside the root.</param>
     /// <param name="y">[tokens, hidden], float32, written; may be x.</param>
+    /// <param name="workers">The threads, used where it pays; null for the caller's.</param>
     public static void Apply<TPrecision>(
-        ExecutionEngine engine, ReadOnlySpan<float> x, ReadOnlySpan<float> weight, float epsilon, Span<float> y)
+        ExecutionEngine engine,
+        ReadOnlySpan<float> x,
+        ReadOnlySpan<float> weight,
+        float epsilon,
+        Span<float> y,
+        WorkerPool? workers = null)
         where TPrecision : struct, IPrecision
     {
         if (engine == ExecutionEngine.Scalar)
         {
             Scalar<TPrecision>(x, weight, epsilon, y);
+        }
+        else if (RowSplit.Pays(workers, x.Length))
+        {
+            Split<TPrecision>(workers, x, weight, epsilon, y);
         }
         else
         {

@@ -1,4 +1,5 @@
 using System;
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using RingFlash.Reference.Numerics;
 
@@ -20,15 +21,21 @@ public static partial class RotaryEmbedding
         where TPrecision : struct, IPrecision
     {
         int half = cosine.Length / 2, d = 0;
+        sine = sine[..cosine.Length];
+        x[cosine.Length..].CopyTo(y[cosine.Length..]);
+        ref float from = ref MemoryMarshal.GetReference(x), to = ref MemoryMarshal.GetReference(y);
+        ref float cosines = ref MemoryMarshal.GetReference(cosine), sines = ref MemoryMarshal.GetReference(sine);
         for (; d + 16 <= half; d += 16)
         {
-            Vector512<float> first = Vector512.Create(x[d..]), second = Vector512.Create(x[(d + half)..]);
+            nuint left = (nuint)d, right = (nuint)(d + half);
+            Vector512<float> first = Vector512.LoadUnsafe(ref from, left);
+            Vector512<float> second = Vector512.LoadUnsafe(ref from, right);
             TPrecision.Round(
-                TPrecision.Round(first * Vector512.Create(cosine[d..]))
-                + TPrecision.Round(-second * Vector512.Create(sine[d..]))).CopyTo(y[d..]);
+                TPrecision.Round(first * Vector512.LoadUnsafe(ref cosines, left))
+                + TPrecision.Round(-second * Vector512.LoadUnsafe(ref sines, left))).StoreUnsafe(ref to, left);
             TPrecision.Round(
-                TPrecision.Round(second * Vector512.Create(cosine[(d + half)..]))
-                + TPrecision.Round(first * Vector512.Create(sine[(d + half)..]))).CopyTo(y[(d + half)..]);
+                TPrecision.Round(second * Vector512.LoadUnsafe(ref cosines, right))
+                + TPrecision.Round(first * Vector512.LoadUnsafe(ref sines, right))).StoreUnsafe(ref to, right);
         }
 
         for (; d < half; d++)
@@ -38,7 +45,35 @@ public static partial class RotaryEmbedding
             y[d + half] = TPrecision.Round(
                 TPrecision.Round(x[d + half] * cosine[d + half]) + TPrecision.Round(x[d] * sine[d + half]));
         }
+    }
 
-        x[cosine.Length..].CopyTo(y[cosine.Length..]);
+    private static unsafe void Split<TPrecision>(
+        WorkerPool workers,
+        ReadOnlySpan<float> x,
+        int heads,
+        int tokens,
+        int headDim,
+        ReadOnlySpan<float> cosine,
+        ReadOnlySpan<float> sine,
+        int rotaryDim,
+        Span<float> y)
+        where TPrecision : struct, IPrecision
+    {
+        fixed (float* cosineStart = cosine, sineStart = sine)
+        {
+            nint cosineAddress = (nint)cosineStart, sineAddress = (nint)sineStart;
+            int tableLength = cosine.Length;
+            RowSplit.Run(workers, x.Length / headDim, x, [], y, (firstRow, rows, _, output) => Rows<TPrecision>(
+                ExecutionEngine.Vector512,
+                firstRow,
+                rows,
+                heads,
+                tokens,
+                headDim,
+                new((float*)cosineAddress, tableLength),
+                new((float*)sineAddress, tableLength),
+                rotaryDim,
+                output));
+        }
     }
 }

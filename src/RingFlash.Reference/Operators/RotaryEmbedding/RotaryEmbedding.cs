@@ -31,8 +31,33 @@ public static partial class RotaryEmbedding
     /// <param name="sine">[batch, tokens, R], float32, read.</param>
     /// <param name="rotaryDim">R, even, at most headDim.</param>
     /// <param name="y">[batch, heads, tokens, headDim], float32, written; not x.</param>
+    /// <param name="workers">The threads, used where it pays; null for the caller's.</param>
     public static void Apply<TPrecision>(
         ExecutionEngine engine,
+        ReadOnlySpan<float> x,
+        int heads,
+        int tokens,
+        int headDim,
+        ReadOnlySpan<float> cosine,
+        ReadOnlySpan<float> sine,
+        int rotaryDim,
+        Span<float> y,
+        WorkerPool? workers = null)
+        where TPrecision : struct, IPrecision
+    {
+        if (engine != ExecutionEngine.Scalar && RowSplit.Pays(workers, x.Length))
+        {
+            Split<TPrecision>(workers, x, heads, tokens, headDim, cosine, sine, rotaryDim, y);
+        }
+        else
+        {
+            Rows<TPrecision>(engine, 0, x, heads, tokens, headDim, cosine, sine, rotaryDim, y);
+        }
+    }
+
+    private static void Rows<TPrecision>(
+        ExecutionEngine engine,
+        int firstRow,
         ReadOnlySpan<float> x,
         int heads,
         int tokens,
@@ -43,12 +68,12 @@ public static partial class RotaryEmbedding
         Span<float> y)
         where TPrecision : struct, IPrecision
     {
-        int batch = x.Length / (heads * tokens * headDim);
-        for (int row = 0; row < batch * heads * tokens; row++)
+        for (int start = 0; start < x.Length; start += headDim)
         {
+            int row = firstRow + (start / headDim);
             int sequence = row / (heads * tokens), token = row % tokens;
-            ReadOnlySpan<float> input = x.Slice(row * headDim, headDim);
-            Span<float> output = y.Slice(row * headDim, headDim);
+            ReadOnlySpan<float> input = x.Slice(start, headDim);
+            Span<float> output = y.Slice(start, headDim);
             ReadOnlySpan<float> rowCosine = cosine.Slice(((sequence * tokens) + token) * rotaryDim, rotaryDim);
             ReadOnlySpan<float> rowSine = sine.Slice(((sequence * tokens) + token) * rotaryDim, rotaryDim);
             if (engine == ExecutionEngine.Scalar)

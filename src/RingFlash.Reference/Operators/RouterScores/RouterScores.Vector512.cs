@@ -1,4 +1,5 @@
 using System;
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using RingFlash.Reference.Numerics;
 
@@ -11,12 +12,18 @@ public static partial class RouterScores
     /// <param name="scores">[tokens, experts], float32, written.</param>
     public static void Vectorised(ReadOnlySpan<float> routerLogits, Span<float> scores)
     {
+        scores = scores[..routerLogits.Length];
+        ref float from = ref MemoryMarshal.GetReference(routerLogits), to = ref MemoryMarshal.GetReference(scores);
         int index = 0;
         for (; index + 16 <= routerLogits.Length; index += 16)
         {
-            Sigmoid.Apply(Vector512.Create(routerLogits[index..])).CopyTo(scores[index..]);
+            Sigmoid.Apply(Vector512.LoadUnsafe(ref from, (nuint)index)).StoreUnsafe(ref to, (nuint)index);
         }
 
         Scalar(routerLogits[index..], scores[index..]);
     }
+
+    private static void Split(WorkerPool workers, ReadOnlySpan<float> routerLogits, Span<float> scores) =>
+        RowSplit.Run(workers, routerLogits.Length, routerLogits, [], scores, (_, logits, _, output) =>
+            Vectorised(logits, output));
 }

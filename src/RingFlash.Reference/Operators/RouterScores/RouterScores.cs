@@ -20,11 +20,17 @@ public static partial class RouterScores
     /// <param name="engine">Who computes.</param>
     /// <param name="routerLogits">[tokens, experts], float32, read.</param>
     /// <param name="scores">[tokens, experts], float32, written.</param>
-    public static void Apply(ExecutionEngine engine, ReadOnlySpan<float> routerLogits, Span<float> scores)
+    /// <param name="workers">The threads, used where it pays; null for the caller's.</param>
+    public static void Apply(
+        ExecutionEngine engine, ReadOnlySpan<float> routerLogits, Span<float> scores, WorkerPool? workers = null)
     {
         if (engine == ExecutionEngine.Scalar)
         {
             Scalar(routerLogits, scores);
+        }
+        else if (RowSplit.Pays(workers, routerLogits.Length))
+        {
+            Split(workers, routerLogits, scores);
         }
         else
         {

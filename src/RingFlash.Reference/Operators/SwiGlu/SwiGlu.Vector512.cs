@@ -1,4 +1,5 @@
 using System;
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using RingFlash.Reference.Numerics;
 
@@ -14,13 +15,23 @@ public static partial class SwiGlu
     public static void Vectorised<TPrecision>(ReadOnlySpan<float> gate, ReadOnlySpan<float> up, Span<float> y)
         where TPrecision : struct, IPrecision
     {
+        up = up[..gate.Length];
+        y = y[..gate.Length];
+        ref float gates = ref MemoryMarshal.GetReference(gate), ups = ref MemoryMarshal.GetReference(up);
+        ref float to = ref MemoryMarshal.GetReference(y);
         int index = 0;
         for (; index + 16 <= gate.Length; index += 16)
         {
-            Vector512<float> activated = TPrecision.Round(Silu.Apply(Vector512.Create(gate[index..])));
-            TPrecision.Round(activated * Vector512.Create(up[index..])).CopyTo(y[index..]);
+            Vector512<float> activated = TPrecision.Round(Silu.Apply(Vector512.LoadUnsafe(ref gates, (nuint)index)));
+            TPrecision.Round(activated * Vector512.LoadUnsafe(ref ups, (nuint)index)).StoreUnsafe(ref to, (nuint)index);
         }
 
         Scalar<TPrecision>(gate[index..], up[index..], y[index..]);
     }
+
+    private static void Split<TPrecision>(
+        WorkerPool workers, ReadOnlySpan<float> gate, ReadOnlySpan<float> up, Span<float> y)
+        where TPrecision : struct, IPrecision =>
+        RowSplit.Run(workers, gate.Length, gate, up, y, (_, gates, ups, output) =>
+            Vectorised<TPrecision>(gates, ups, output));
 }

@@ -25,13 +25,22 @@ public static partial class SwiGlu
     /// <param name="gate">[tokens, intermediate], float32, read.</param>
     /// <param name="up">[tokens, intermediate], float32, read.</param>
     /// <param name="y">[tokens, intermediate], float32, written.</param>
+    /// <param name="workers">The threads, used where it pays; null for the caller's.</param>
     public static void Apply<TPrecision>(
-        ExecutionEngine engine, ReadOnlySpan<float> gate, ReadOnlySpan<float> up, Span<float> y)
+        ExecutionEngine engine,
+        ReadOnlySpan<float> gate,
+        ReadOnlySpan<float> up,
+        Span<float> y,
+        WorkerPool? workers = null)
         where TPrecision : struct, IPrecision
     {
         if (engine == ExecutionEngine.Scalar)
         {
             Scalar<TPrecision>(gate, up, y);
+        }
+        else if (RowSplit.Pays(workers, gate.Length))
+        {
+            Split<TPrecision>(workers, gate, up, y);
         }
         else
         {

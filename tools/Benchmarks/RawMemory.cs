@@ -1,0 +1,66 @@
+using System.Runtime.Intrinsics;
+using RingFlash.Reference.Numerics;
+
+namespace RingFlash.Benchmarks;
+
+/// <summary>What the memory allows: reading and copying with nothing computed.</summary>
+internal static unsafe class RawMemory
+{
+    private const int Piece = 64;
+
+    private static float sink;
+
+    /// <summary>Reads.</summary>
+    /// <param name="workers">The threads.</param>
+    /// <param name="memory">A multiple of 64 floats, each read once.</param>
+    public static void Read(WorkerPool workers, float[] memory)
+    {
+        fixed (float* pointer = memory)
+        {
+            nint address = (nint)pointer;
+            workers.Run(memory.Length / Piece, (first, end, _) =>
+            {
+                Vector512<float> a = Vector512<float>.Zero, b = a, c = a, d = a;
+                float* last = (float*)address + ((long)end * Piece);
+                for (float* x = (float*)address + ((long)first * Piece); x < last; x += Piece)
+                {
+                    a += Vector512.Load(x);
+                    b += Vector512.Load(x + 16);
+                    c += Vector512.Load(x + 32);
+                    d += Vector512.Load(x + 48);
+                }
+
+                sink = Vector512.Sum(a + b + c + d);
+            });
+        }
+    }
+
+    /// <summary>Reads some arrays and writes one.</summary>
+    /// <param name="workers">The threads.</param>
+    /// <param name="sources">Read once; multiples of 64 floats.</param>
+    /// <param name="destination">A multiple of 64 floats, written once from the first sources.</param>
+    public static void Move(WorkerPool workers, float[][] sources, float[] destination)
+    {
+        for (int index = 1; index < sources.Length; index++)
+        {
+            Read(workers, sources[index]);
+        }
+
+        fixed (float* from = sources[0], to = destination)
+        {
+            nint fromAddress = (nint)from, toAddress = (nint)to;
+            workers.Run(destination.Length / Piece, (first, end, _) =>
+            {
+                float* last = (float*)fromAddress + ((long)end * Piece);
+                float* y = (float*)toAddress + ((long)first * Piece);
+                for (float* x = (float*)fromAddress + ((long)first * Piece); x < last; x += Piece, y += Piece)
+                {
+                    Vector512.Load(x).Store(y);
+                    Vector512.Load(x + 16).Store(y + 16);
+                    Vector512.Load(x + 32).Store(y + 32);
+                    Vector512.Load(x + 48).Store(y + 48);
+                }
+            });
+        }
+    }
+}
