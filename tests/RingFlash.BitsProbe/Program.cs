@@ -73,6 +73,7 @@ internal static class Program
         LinearProjection.Vectorised<Float32Precision>(
             workers, Values(7 * 300, 1), new SourceMatrix(source, matrix, false), [], y);
         Hash("linear", y);
+        Packed(workers);
 
         float[] gate = Values(1003, 2), up = Values(1003, 3), activated = new float[1003];
         SwiGlu.Vectorised<Float32Precision>(gate, up, activated);
@@ -103,6 +104,32 @@ internal static class Program
         }
 
         Hash("topk", Array.ConvertAll(all, index => (float)index));
+    }
+
+    /// <summary>Weights in memory in every format, one row, one tile of rows and several.</summary>
+    private static void Packed(WorkerPool workers)
+    {
+        TensorInfo bfloat16 = new("bfloat16", ElementType.BFloat16, [45, 300]);
+        TensorInfo float32 = new("float32", ElementType.Float32, [45, 300]);
+        TensorInfo codes = new("codes", ElementType.Float8E4M3, [45, 300]);
+        TensorInfo scales = new("scales", ElementType.Float32, [1, 3]);
+        using SyntheticSource source = new("probe", 3, [bfloat16, float32, codes, scales]);
+        WeightMatrix[] weights =
+        [
+            new SourceMatrix(source, bfloat16, false),
+            new SourceMatrix(source, float32, false),
+            new Float8BlockMatrix(new CodeSource(source), codes, scales),
+        ];
+        foreach (WeightMatrix weight in weights)
+        {
+            weight.Pack(workers);
+            foreach (int rows in new[] { 1, 7, 29 })
+            {
+                float[] y = new float[rows * 45];
+                LinearProjection.Vectorised<Float32Precision>(workers, Values(rows * 300, 1), weight, [], y);
+                Hash($"linear {weight.Panels!.Format}, {rows} rows", y);
+            }
+        }
     }
 
     private static void Model<TPrecision>(WorkerPool workers, ExecutionEngine engine)

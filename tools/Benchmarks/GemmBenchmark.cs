@@ -15,7 +15,6 @@ namespace RingFlash.Benchmarks;
 internal static class GemmBenchmark
 {
     private const long RotatingBytes = 320_000_000;
-    private const int FewRows = 8; // up to here the bound is reading the weights
 
     // Goals, by rows: fractions of the bound.
     private static readonly (int Rows, double Bar)[] Bars =
@@ -76,42 +75,43 @@ internal static class GemmBenchmark
         }
 
         int turn = 0;
+        long multiplyAdds = (long)rows * inputs * outputs;
         PairedRounds rounds = new();
-        if (rows <= FewRows)
-        {
-            rounds.Add("read", () => Ceilings.Read(workers, [weights[++turn % weights.Length]]));
-        }
-        else
-        {
-            rounds.Add("peak", () => Ceilings.MultiplyAdd(workers, (long)rows * inputs * outputs));
-        }
+        Bound bound = new(workers);
+        rounds.AddTimed("bound", () => bound.Milliseconds(multiplyAdds, [weights[++turn % weights.Length]]));
 
-        // Half a rotation away from what the read has just brought into the cache.
+        // Half a rotation away from what the bound has just read into the cache.
         rounds.Add("vector512", () => LinearProjection.Vectorised<Float32Precision>(
-            workers, x, weights[(++turn + (weights.Length / 2)) % weights.Length], [], y));
-        PairedRounds.Result[] results = rounds.Measure(rows >= 128 ? 15 : 41, warmUps: rows >= 128 ? 3 : 15);
-        Report($"M = {rows}", results, bar, 2e-6 * rows * inputs * outputs, weights[0].Panels!.ByteCount * 1e-6);
+            workers, x, weights[(turn + (weights.Length / 2)) % weights.Length], [], y));
+        Report(
+            $"M = {rows}",
+            rounds.Measure(rows >= 128 ? 15 : 41, warmUps: rows >= 128 ? 3 : 15),
+            bound,
+            bar,
+            multiplyAdds,
+            weights[0].Panels!.ByteCount);
         return true;
     }
 
     /// <summary>Prints each contender's share of the bound.</summary>
     /// <param name="label">The case.</param>
     /// <param name="results">The bound first.</param>
+    /// <param name="bound">What bounds.</param>
     /// <param name="bar">The share wanted.</param>
-    /// <param name="operations">Two per multiply-add, in millions.</param>
-    /// <param name="megabytes">The weights.</param>
+    /// <param name="multiplyAdds">Of the product.</param>
+    /// <param name="bytes">Of the weights.</param>
     public static void Report(
-        string label, PairedRounds.Result[] results, double bar, double operations, double megabytes)
+        string label, PairedRounds.Result[] results, Bound bound, double bar, long multiplyAdds, long bytes)
     {
         foreach (PairedRounds.Result result in results.Skip(1))
         {
             double share = 1 / result.Ratio;
             Console.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
-                $"  {label,-22} {result.Name,-10} {share:F2} [{1 / result.UpperQuartile:F2} … "
-                + $"{1 / result.LowerQuartile:F2}] of {results[0].Name}, best against best "
-                + $"{results[0].Best / result.Best:F2}; bar {bar:F2}{(share < bar ? " BELOW" : string.Empty)}; "
-                + $"{operations / result.Median:F0} GFLOP/s, {megabytes / result.Median:F1} GB/s"));
+                $"  {label,-10} {result.Name,-10} {share:F2} [{1 / result.UpperQuartile:F2} … "
+                + $"{1 / result.LowerQuartile:F2}] of {bound.Name}, best to best {results[0].Best / result.Best:F2}"
+                + $"; goal {bar:F2}{(share < bar ? ", BELOW" : string.Empty)}; best {result.Best:F3} ms, "
+                + $"{2e-6 * multiplyAdds / result.Best:F0} GFLOP/s, {1e-6 * bytes / result.Best:F1} GB/s"));
         }
     }
 

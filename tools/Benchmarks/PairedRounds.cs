@@ -56,7 +56,7 @@ internal sealed class PairedRounds
         {
             for (int turn = 0; turn < contenders.Count; turn++)
             {
-                // Every other round goes backwards: nobody always comes after the same one, into its caches or its disk.
+                // Every other round goes backwards: nobody always comes after the same one, into its caches.
                 int index = round % 2 == 0 ? turn : contenders.Count - 1 - turn;
                 double time = contenders[index].Milliseconds();
                 if (round >= 0)

@@ -3,7 +3,7 @@ namespace RingFlash.Reference.Numerics;
 /// <summary>What <see cref="ProductKernel"/> multiplies: one tile of rows with some blocks of one panel.</summary>
 internal unsafe struct ProductTileArguments
 {
-    /// <summary>[blocks, rows, 128]: the input rows, packed; in the last block only the first columns are read.</summary>
+    /// <summary>[blocks, rows, 128]: the input rows, packed; of the last block only the columns are read.</summary>
     public float* Input;
 
     /// <summary>[columns, 32]: the weights of the panel.</summary>
@@ -21,9 +21,6 @@ internal unsafe struct ProductTileArguments
     /// <summary>[blocks, rows], the scales of quantised inputs; null for inputs that are no codes.</summary>
     public float* InputScales;
 
-    /// <summary>Memory that will be read soon; one line is fetched per k.</summary>
-    public byte* Ahead;
-
-    /// <summary>How far <see cref="Ahead"/> moves per k.</summary>
-    public int AheadStep;
+    /// <summary>Whether what follows the panel in memory will be read soon.</summary>
+    public bool Prefetch;
 }

@@ -33,6 +33,39 @@ public sealed class SameBits
         Runs.AssertSameBits(expected!, actual!);
     }
 
+    [Theory]
+    [InlineData(Policy.Float32)]
+    [InlineData(Policy.BFloat16)]
+    [InlineData(Policy.Float8Weights)]
+    [InlineData(Policy.Float8Activations)]
+    public void Weights_in_memory_and_weights_read_as_they_are_used_agree(Policy policy)
+    {
+        ModelConfiguration configuration = policy.Configuration(("use_qkv_bias", true), ("use_bias", true));
+        long[] ids = TinyModels.Ids(configuration, 2 * 19);
+        ForwardInput input = new(ids, 2) { Labels = ids };
+        using WorkerPool workers = new(2);
+        using WatchedSource source = new(TinyModels.Source(configuration));
+        ModelWeights weights = new(source, configuration, policy == Policy.BFloat16);
+        ForwardOperators<float> operators = policy.Operators(ExecutionEngine.Vector512, workers);
+        Run<float> read = Runs.Of(configuration, weights, operators, input);
+        weights.Pack(workers);
+        int matrices = 0;
+        foreach (WeightMatrix matrix in weights.Products())
+        {
+            Assert.NotNull(matrix.Panels);
+            matrices++;
+        }
+
+        Assert.True(matrices > 3 * configuration.ExpertCount);
+        source.Threads.Clear();
+        Run<float> resident = Runs.Of(configuration, weights, operators, input);
+        Assert.Single(source.Threads); // only the caller, which looks up embeddings
+        Runs.AssertSameBits(read, resident);
+        weights.Unpack();
+        Assert.All(weights.Products(), matrix => Assert.Null(matrix.Panels));
+        Runs.AssertSameBits(read, Runs.Of(configuration, weights, operators, input));
+    }
+
     [Fact]
     public void The_four_policies_are_four()
     {

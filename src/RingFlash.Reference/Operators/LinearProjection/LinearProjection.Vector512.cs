@@ -8,10 +8,6 @@ namespace RingFlash.Reference.Operators;
 
 public static partial class LinearProjection
 {
-    // Rows whose packed form and sums fit the second-level cache; more are multiplied in several passes over weights
-    // that are in memory, and in one pass over weights that would have to be read again.
-    private const int MostRowsOfAPass = 516;
-
     // Below, copying the rows takes less time than waking the workers for it.
     private const int FewRows = 32;
 
@@ -51,7 +47,10 @@ public static partial class LinearProjection
     {
         fixed (float* biasPointer = bias, yPointer = y)
         {
-            int passes = weight.Panels is null ? 1 : (tokens + MostRowsOfAPass - 1) / MostRowsOfAPass;
+            // Weights in memory are read again for every 96 rows; weights that must be made are made once.
+            int passes = weight.Panels is null
+                ? 1
+                : (tokens + PanelProduct.MostRowsTogether - 1) / PanelProduct.MostRowsTogether;
             int blocks = (weight.Inputs + Summation.BlockLength - 1) / Summation.BlockLength;
             for (int pass = 0; pass < passes; pass++)
             {

@@ -9,18 +9,20 @@ namespace RingFlash.Reference.Operators;
 /// dense projections and the experts.
 /// </summary>
 /// <remarks>
-/// A panel is used in chunks of 256 k (16 KiB in bfloat16): a chunk stays in the first-level cache while every tile of
-/// rows passes over it, and 256 k of 512 rows (512 KiB) stay in the second-level cache while four panels pass over
-/// them. While a chunk is used, the next one is fetched, a share by each tile. A single tile goes over a whole panel
-/// at once. Neither chunks nor tiles cut a block of 128, so they change no bit.
+/// A panel is used in chunks of 512 k (32 KiB in bfloat16), which stay in the nearest caches while every tile of rows
+/// passes over them; 512 k of 96 rows (192 KiB) stay in the second-level cache while four panels pass over them. A
+/// single tile goes over a whole panel at once. Neither chunks nor tiles cut a block of 128, so they change no bit.
 /// </remarks>
 internal static unsafe class PanelProduct
 {
     /// <summary>The floats of a chunk of weights that are read as they are used.</summary>
-    public const int ChunkLength = ChunkColumns * ProductKernel.PanelWidth;
+    public const int ChunkLength = MadeColumns * ProductKernel.PanelWidth;
 
-    private const int ChunkColumns = 256;
-    private const int MostRowsTogether = 512;
+    /// <summary>Rows whose packed form stays in the second-level cache.</summary>
+    public const int MostRowsTogether = 96;
+
+    private const int ChunkColumns = 512;
+    private const int MadeColumns = 256; // float32 takes twice the room of bfloat16
     private const int PanelsTogether = 4;
 
     // Up to here the weights, and not the inputs, decide how fast it goes: they are read as one stream.
@@ -29,8 +31,7 @@ internal static unsafe class PanelProduct
     /// <summary>How many panels share a pass over the rows.</summary>
     /// <param name="rows">The number of rows.</param>
     /// <returns>1 … 4.</returns>
-    public static int GroupSize(int rows) =>
-        rows <= RowsOfOneStream ? 1 : Math.Clamp(PanelsTogether * MostRowsTogether / rows, 1, PanelsTogether);
+    public static int GroupSize(int rows) => rows is <= RowsOfOneStream or > 2 * MostRowsTogether ? 1 : PanelsTogether;
 
     /// <summary>Memory for the sums of <see cref="Multiply"/>.</summary>
     /// <param name="rows">The number of rows.</param>
@@ -54,7 +55,7 @@ internal static unsafe class PanelProduct
         }
 
         new Span<float>(totals, checked(panels * rows.Count * ProductKernel.PanelWidth)).Clear();
-        int step = packed is not null && rows.TileCount == 1 ? rows.Inputs : ChunkColumns;
+        int step = packed is null ? MadeColumns : rows.TileCount == 1 ? rows.Inputs : ChunkColumns;
         for (int k = 0; k < rows.Inputs; k += step)
         {
             int columns = Math.Min(step, rows.Inputs - k);
@@ -65,17 +66,12 @@ internal static unsafe class PanelProduct
                 {
                     ReadChunk(rows, weight, firstPanel + index, k, columns, chunk);
                     Tiles(
-                        rows, PanelFormat.Float32, (byte*)chunk, (byte*)chunk, weight, firstPanel + index, k, columns,
-                        panelTotals);
+                        rows, PanelFormat.Float32, (byte*)chunk, weight, firstPanel + index, k, columns, panelTotals);
                     continue;
                 }
 
                 byte* panel = packed.Pointer(firstPanel + index, k);
-                byte* next = rows.TileCount == 1 ? panel + ProductKernel.PrefetchBytes
-                    : index + 1 < panels ? packed.Pointer(firstPanel + index + 1, k)
-                    : k + step < rows.Inputs ? packed.Pointer(firstPanel, k + step)
-                    : packed.Pointer(firstPanel + panels, 0); // the next group; one past the end does no harm
-                Tiles(rows, packed.Format, panel, next, weight, firstPanel + index, k, columns, panelTotals);
+                Tiles(rows, packed.Format, panel, weight, firstPanel + index, k, columns, panelTotals);
             }
         }
     }
@@ -84,7 +80,6 @@ internal static unsafe class PanelProduct
         in PackedRows rows,
         PanelFormat format,
         byte* chunk,
-        byte* next,
         WeightMatrix weight,
         int panel,
         int k,
@@ -100,15 +95,13 @@ internal static unsafe class PanelProduct
             tile.Panel = chunk;
             tile.Columns = columns;
             tile.WeightScales = scalePointer == null ? null : scalePointer + (k / Summation.BlockLength);
-            int rowBytes = WeightPanels.RowBytes(format);
-            tile.AheadStep = next == chunk ? 0 : rowBytes / rows.TileCount;
             for (int index = 0; index < rows.TileCount; index++)
             {
                 int first = rows.FirstRow(index);
                 tile.Input = rows.Tile(index, k);
                 tile.InputScales = rows.Scales(index, k);
                 tile.Totals = totals + ((long)first * ProductKernel.PanelWidth);
-                tile.Ahead = next + ((long)index * columns * tile.AheadStep);
+                tile.Prefetch = index == 0 && weight.Panels is not null;
                 ProductKernel.Accumulate(format, rows.FirstRow(index + 1) - first, tile);
             }
         }

@@ -1,4 +1,5 @@
 // Experts for the routed-expert tests. Red nowhere by itself.
+using System;
 using System.Linq;
 using RingFlash.Reference.Checkpoint;
 using RingFlash.Reference.Numerics;
@@ -27,7 +28,10 @@ internal sealed class ExpertSet
         WeightMatrix Matrix(int outputs, int inputs, int matrixSeed) => float8
             ? MemorySource.Float8(outputs, inputs, matrixSeed)
             : new DenseMatrix(
-                outputs, inputs, TestValues.Spread<BFloat16Precision>(outputs * inputs, matrixSeed, binades: 2));
+                outputs,
+                inputs,
+                TestValues.Spread<BFloat16Precision>(outputs * inputs, matrixSeed, binades: 2),
+                PanelFormat.BFloat16);
     }
 
     public int Requests(int expert) => requests[expert];
@@ -35,6 +39,13 @@ internal sealed class ExpertSet
     public int Reads(int expert) =>
         new WeightMatrix[] { experts[expert].Gate, experts[expert].Up, experts[expert].Down }
         .Sum(matrix => ((DenseMatrix)matrix).Reads);
+
+    public void Pack(WorkerPool workers) => Array.ForEach(Matrices(), matrix => matrix.Pack(workers));
+
+    public void Unpack() => Array.ForEach(Matrices(), matrix => matrix.Unpack());
+
+    private WeightMatrix[] Matrices() =>
+        [.. experts.SelectMany(expert => new[] { expert.Gate, expert.Up, expert.Down })];
 
     public ExpertWeights Get(int expert)
     {

@@ -70,6 +70,46 @@ public sealed class RoutedExpertsPaths
         Assert.NotEqual(expected, other); // the switch takes effect
     }
 
+    /// <summary>
+    /// Weights in memory; rows per expert from one to more than share a pass, spread unevenly over the threads.
+    /// </summary>
+    [Theory]
+    [InlineData(1, false)]
+    [InlineData(2, false)]
+    [InlineData(3, false)]
+    [InlineData(2, true)]
+    public void WeightsInMemoryAndRaggedRows(int threads, bool float8)
+    {
+        const int Hidden = 200, Intermediate = 150, TopK = 2;
+        using WorkerPool workers = new(threads);
+        ExpertSet experts = new(ExpertCount, Hidden, Intermediate, 4, float8);
+        foreach (int tokens in new int[] { 1, 13, 300 })
+        {
+            // Expert 6 gets every token; the others less and less, and one of them none.
+            int[] indices = new int[tokens * TopK];
+            for (int t = 0; t < tokens; t++)
+            {
+                indices[t * TopK] = 6;
+                indices[(t * TopK) + 1] = t % 32 == 0 ? 0 : t % 16 == 0 ? 1 : t % 4 == 0 ? 3 : t % 2 == 0 ? 4 : 5;
+            }
+
+            float[] x = TestValues.Spread<BFloat16Precision>(tokens * Hidden, tokens);
+            float[] expected =
+                Outputs<BFloat16Precision>(ExecutionEngine.Scalar, workers, false, x, indices, TopK, experts);
+            string axes = $"{tokens} tokens, {threads} threads, float8 {float8}";
+            Check.SameBits(
+                expected,
+                Outputs<BFloat16Precision>(ExecutionEngine.Vector512, workers, false, x, indices, TopK, experts),
+                axes);
+            experts.Pack(workers);
+            Check.SameBits(
+                expected,
+                Outputs<BFloat16Precision>(ExecutionEngine.Vector512, workers, false, x, indices, TopK, experts),
+                axes + ", in memory");
+            experts.Unpack();
+        }
+    }
+
     private static void Sweep<TPrecision>(int hidden, int intermediate)
         where TPrecision : struct, IPrecision
     {
