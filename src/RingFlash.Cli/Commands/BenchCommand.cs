@@ -93,12 +93,13 @@ internal static class BenchCommand
     private static int Run(
         BenchmarkOptions options, string? json, string? svg, ToolContext context, CancellationToken cancellation)
     {
-        BenchmarkReport report = BenchmarkLine.Run(
-            context, progress => context.Bench(options, progress, cancellation));
-        if (report.Results.Count == 0)
+        if (Benchmark.Labels(options).Count == 0)
         {
             throw new UsageException($"--filter: no case contains '{options.Filter}'");
         }
+
+        BenchmarkReport report = BenchmarkLine.Run(
+            context, progress => context.Bench(options, progress, cancellation));
 
         new BenchmarkTable(ReportConsole.Create(context.Output, context.Colour)).Write(report);
         if (json is not null)

@@ -9,8 +9,8 @@ using RingFlash.Reference.Checkpoint;
 namespace RingFlash.Cli.Reports;
 
 /// <summary>
-/// A benchmark for machines, schema <c>ringflash-bench/1</c>: the machine, its ceilings, and every sample of every case.
-/// Times are seconds of one call; a ceiling that was far from binding and not measured in a round is null.
+/// A benchmark for machines, schema <c>ringflash-bench/1</c>: the machine, its ceilings, and every sample of every
+/// case. Times are seconds of one call; a ceiling that was far from binding and not measured in a round is null.
 /// </summary>
 internal static class BenchmarkJson
 {
@@ -33,14 +33,12 @@ internal static class BenchmarkJson
         json.WriteStartArray("ceilings");
         foreach (Ceiling ceiling in report.Ceilings)
         {
-            json.WriteStartObject();
-            json.WriteNumber("threads", ceiling.Threads);
-            json.WriteNumber("readBytesPerSecond", ceiling.ReadBytesPerSecond);
-            json.WriteNumber("operationsPerSecond", ceiling.OperationsPerSecond);
-            json.WriteEndObject();
+            WriteCeiling(json, ceiling);
         }
 
         json.WriteEndArray();
+        json.WritePropertyName("ceilingOfRounds");
+        WriteCeiling(json, report.CeilingOfRounds);
         json.WriteStartArray("cases");
         foreach (BenchmarkResult result in report.Results)
         {
@@ -109,6 +107,15 @@ internal static class BenchmarkJson
         json.WriteString("runtime", machine.Runtime);
         json.WriteString("operatingSystem", machine.OperatingSystem);
         json.WriteString("date", machine.Date.ToString("yyyy-MM-ddTHH:mm:ssZ", CultureInfo.InvariantCulture));
+        json.WriteEndObject();
+    }
+
+    private static void WriteCeiling(Utf8JsonWriter json, Ceiling ceiling)
+    {
+        json.WriteStartObject();
+        json.WriteNumber("threads", ceiling.Threads);
+        json.WriteNumber("readBytesPerSecond", ceiling.ReadBytesPerSecond);
+        json.WriteNumber("operationsPerSecond", ceiling.OperationsPerSecond);
         json.WriteEndObject();
     }
 

@@ -72,13 +72,18 @@ internal sealed class BenchmarkTable
                 + $"{ceiling.OperationsPerSecond / 1e9:F0} GFLOP/s"));
         }
 
-        Ceiling one = report.Ceilings[0], all = report.Ceiling;
-        if (all.OperationsPerSecond < FewThreadsHelp * all.Threads * one.OperationsPerSecond)
+        _text.Line(string.Create(
+            CultureInfo.InvariantCulture,
+            $"beside the cases: reads {report.CeilingOfRounds.ReadBytesPerSecond / 1e9:F1} GB/s, multiplies and adds "
+            + $"{report.CeilingOfRounds.OperationsPerSecond / 1e9:F0} GFLOP/s (medians)"));
+        Ceiling one = report.Ceilings[0], all = report.Ceilings[^1];
+        double scaling = all.OperationsPerSecond / one.OperationsPerSecond;
+        if (scaling < FewThreadsHelp * all.Threads)
         {
             _text.Line(string.Create(
                 CultureInfo.InvariantCulture,
-                $"note: {all.Threads} threads compute only {all.OperationsPerSecond / one.OperationsPerSecond:F1} times "
-                + $"as fast as one: they share processors, or neighbours use them"));
+                $"note: {all.Threads} threads compute only {scaling:F1} times as fast as one: they "
+                + $"share processors, or neighbours use them"));
         }
 
         if (report.OtherProcessors is > BusyNeighbours)
@@ -136,9 +141,12 @@ internal sealed class BenchmarkTable
     /// <summary>A duration of a call.</summary>
     /// <param name="seconds">Seconds.</param>
     /// <returns>E.g. <c>1.234 ms</c>.</returns>
-    public static string Duration(double seconds) => seconds < 1e-3
-        ? string.Create(CultureInfo.InvariantCulture, $"{seconds * 1e6:F1} µs")
-        : string.Create(CultureInfo.InvariantCulture, $"{seconds * 1e3:F3} ms");
+    public static string Duration(double seconds) => seconds switch
+    {
+        < 1e-3 => string.Create(CultureInfo.InvariantCulture, $"{seconds * 1e6:F1} µs"),
+        < 1 => string.Create(CultureInfo.InvariantCulture, $"{seconds * 1e3:F2} ms"),
+        _ => string.Create(CultureInfo.InvariantCulture, $"{seconds:F3} s"),
+    };
 
     private static string Rate(double value) => string.Create(CultureInfo.InvariantCulture, $"{value / 1e9:F1}");
 

@@ -13,8 +13,6 @@ namespace RingFlash.Reference.Benchmarks;
 /// </summary>
 public static class Benchmark
 {
-    private const int PromptTokens = 512;
-    private const int Rollouts = 256;
     private const int ResponseTokens = 4096;
     private const long SmallestCeilingMemory = 256L << 20;
 
@@ -31,9 +29,9 @@ public static class Benchmark
         long started = Stopwatch.GetTimestamp();
         OtherLoad others = new();
         MachineDescription machine = MachineDescription.Read();
-        long rotation = BenchmarkInputs.RotationBytes(machine.LastLevelCacheBytes);
+        long rotation = options.RotationBytes ?? BenchmarkInputs.RotationBytes(machine.LastLevelCacheBytes);
         IReadOnlyList<BenchmarkCase> cases = Cases(options, rotation);
-        long ceilingMemory = Math.Max(rotation, SmallestCeilingMemory);
+        long ceilingMemory = options.RotationBytes ?? Math.Max(rotation, SmallestCeilingMemory);
         RequireMemory(options, cases, ceilingMemory);
 
         progress?.Report(new(0, cases.Count, "ceilings of this machine"));
@@ -53,8 +51,14 @@ public static class Benchmark
         }
 
         return new BenchmarkReport(
-            machine, ceilings, results, others.Processors(), Stopwatch.GetElapsedTime(started));
+            machine, ceilings, measurement.OfRounds, results, others.Processors(), Stopwatch.GetElapsedTime(started));
     }
+
+    /// <summary>The cases that a run would measure.</summary>
+    /// <param name="options">The options.</param>
+    /// <returns>Their labels, in order.</returns>
+    public static IReadOnlyList<string> Labels(BenchmarkOptions options) =>
+        [.. Cases(options, rotation: 1).Select(next => next.Label)];
 
     /// <summary>All cases that the options ask for.</summary>
     /// <param name="options">The options.</param>
@@ -62,16 +66,17 @@ public static class Benchmark
     /// <returns>The cases, those with the same weights next to each other.</returns>
     internal static IReadOnlyList<BenchmarkCase> Cases(BenchmarkOptions options, long rotation)
     {
+        ArgumentNullException.ThrowIfNull(options);
         IEnumerable<BenchmarkCase> all = options.Shapes.SelectMany(shape => (BenchmarkCase[])
         [
             .. ProjectionCases.Projections(shape, options.Rows, rotation),
             .. ProjectionCases.Experts(shape, options.Rows, rotation),
             .. AttentionCases.For(shape, options.IsQuick, rotation),
-            .. ElementwiseCases.For(shape, PromptTokens, rotation),
+            .. ElementwiseCases.For(shape, options.PromptTokens, rotation),
             SyntheticCases.For(shape),
             .. ModelCases.For(shape, options.IsQuick),
         ]);
-        return [.. all.Append(ObjectiveCases.For(Rollouts, ResponseTokens, rotation))
+        return [.. all.Append(ObjectiveCases.For(options.Rollouts, ResponseTokens, rotation))
             .Where(next => next.Label.Contains(options.Filter, StringComparison.OrdinalIgnoreCase))];
     }
 

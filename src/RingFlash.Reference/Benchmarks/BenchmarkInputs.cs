@@ -48,7 +48,8 @@ internal sealed class BenchmarkInputs : IDisposable
     /// <param name="shapes">The shapes [outputs, inputs] of one input, e.g. the three matrices of an expert.</param>
     /// <returns>The matrices, input after input.</returns>
     public IReadOnlyList<WeightMatrix> Weights(params (int Outputs, int Inputs)[] shapes) => Keep(
-        Key(shapes), () => new ResidentSet(shapes, SetCount(shapes.Sum(shape => 2L * shape.Outputs * shape.Inputs)), Workers))
+        Key(shapes),
+        () => new ResidentSet(shapes, SetCount(shapes.Sum(shape => 2L * shape.Outputs * shape.Inputs)), Workers))
         .Matrices;
 
     /// <summary>What names the weights of some shapes in <see cref="BenchmarkCase.Weights"/>.</summary>

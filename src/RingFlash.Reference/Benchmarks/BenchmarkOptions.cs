@@ -33,8 +33,18 @@ public sealed record BenchmarkOptions
     /// here.</summary>
     internal Action<string, float[]>? Spoil { get; init; }
 
+    /// <summary>Bytes of a set of inputs, and of what is read for the bandwidth; null for eight caches. Tests need
+    /// little.</summary>
+    internal long? RotationBytes { get; init; }
+
+    /// <summary>Tokens of the prompt that element-wise operators see.</summary>
+    internal int PromptTokens => IsQuick ? 128 : 512;
+
+    /// <summary>Responses of the objective's batch.</summary>
+    internal int Rollouts => IsQuick ? 32 : 256;
+
     /// <summary>The rows that products are measured for.</summary>
-    internal IReadOnlyList<int> Rows => IsQuick ? [1, 16, 128] : [1, 8, 16, 128, 512];
+    internal IReadOnlyList<int> Rows => IsQuick ? [1, 16, 64] : [1, 8, 16, 128, 512];
 
     /// <summary>Rounds go on until this time has passed.</summary>
     internal double SecondsPerCase => IsQuick ? 0.06 : 0.6;

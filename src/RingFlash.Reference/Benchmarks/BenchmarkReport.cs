@@ -30,7 +30,8 @@ public sealed record BenchmarkResult(
 
     /// <summary>Whether reading bounds it, and not computing.</summary>
     public bool IsReadBound { get; } =
-        Of(Samples, sample => sample.ReadSeconds ?? 0).Median >= Of(Samples, sample => sample.ComputeSeconds ?? 0).Median;
+        Of(Samples, sample => sample.ReadSeconds ?? 0).Median
+        >= Of(Samples, sample => sample.ComputeSeconds ?? 0).Median;
 
     /// <summary>Operations a second.</summary>
     public double OperationsPerSecond => Case.Operations / Seconds.Median;
@@ -44,7 +45,8 @@ public sealed record BenchmarkResult(
 
 /// <summary>A whole run.</summary>
 /// <param name="Machine">The machine.</param>
-/// <param name="Ceilings">Its ceilings on 1, 2, 4 … threads; the last is what the cases ran on.</param>
+/// <param name="Ceilings">Its ceilings on 1, 2, 4 … threads, before the cases ran.</param>
+/// <param name="CeilingOfRounds">The ceilings on as many threads as the cases ran on, over all their rounds.</param>
 /// <param name="Results">One per case, in order.</param>
 /// <param name="OtherProcessors">Processors that other processes used meanwhile, on average; null where the system
 /// does not say.</param>
@@ -52,13 +54,11 @@ public sealed record BenchmarkResult(
 public sealed record BenchmarkReport(
     MachineDescription Machine,
     IReadOnlyList<Ceiling> Ceilings,
+    Ceiling CeilingOfRounds,
     IReadOnlyList<BenchmarkResult> Results,
     double? OtherProcessors,
     TimeSpan Elapsed)
 {
-    /// <summary>The ceilings on as many threads as the cases ran on.</summary>
-    public Ceiling Ceiling => Ceilings[^1];
-
     /// <summary>Cases that were not timed because their check failed.</summary>
     public IEnumerable<BenchmarkResult> Refused => Results.Where(result => result.Refusal is not null);
 }

@@ -1,6 +1,5 @@
 using System;
 using System.Collections.Generic;
-using System.Globalization;
 using RingFlash.Reference.Configuration;
 using RingFlash.Reference.Numerics;
 using RingFlash.Reference.Operators;
@@ -71,7 +70,8 @@ internal static class ElementwiseCases
                 Second = inner,
                 Output = inner,
                 OperationsPerOutput = ExponentialOperations + 20,
-                Apply = (engine, _, gate, up, y) => SwiGlu.Apply<Float32Precision>(engine, gate, up, y),
+                Apply = (engine, workers, gate, up, y) =>
+                    SwiGlu.Apply<Float32Precision>(engine, gate, up, y, workers),
             }).ToCase(),
             (tokenRows with
             {
@@ -80,7 +80,8 @@ internal static class ElementwiseCases
                 Second = hidden,
                 Output = hidden,
                 OperationsPerOutput = 1,
-                Apply = (engine, _, x, update, y) => ResidualAdd.Apply<Float32Precision>(engine, x, update, y),
+                Apply = (engine, workers, x, update, y) =>
+                    ResidualAdd.Apply<Float32Precision>(engine, x, update, y, workers),
             }).ToCase(),
             (tokenRows with
             {
@@ -89,8 +90,8 @@ internal static class ElementwiseCases
                 Second = topK,
                 Output = hidden,
                 OperationsPerOutput = 2.0 * topK,
-                Apply = (engine, _, outputs, weights, y) =>
-                    ExpertCombine.Apply<Float32Precision>(engine, outputs, weights, topK, y),
+                Apply = (engine, workers, outputs, weights, y) =>
+                    ExpertCombine.Apply<Float32Precision>(engine, outputs, weights, topK, y, workers),
             }).ToCase(),
             (tokenRows with
             {
@@ -106,15 +107,16 @@ internal static class ElementwiseCases
     private static RowwiseOperator Norm(int width, double epsilon)
     {
         float[] weight = BenchmarkInputs.Values(width, 7);
-        return (engine, _, x, _, y) => RmsNorm.Apply<Float32Precision>(engine, x, weight, (float)epsilon, y);
+        return (engine, workers, x, _, y) =>
+            RmsNorm.Apply<Float32Precision>(engine, x, weight, (float)epsilon, y, workers);
     }
 
     private static RowwiseOperator Rotate(int tokens, int headDim, int rotaryDim)
     {
         float[] cosine = BenchmarkInputs.Values(tokens * rotaryDim, 7);
         float[] sine = BenchmarkInputs.Values(tokens * rotaryDim, 8);
-        return (engine, _, x, _, y) => RotaryEmbedding.Apply<Float32Precision>(
-            engine, x, x.Length / (tokens * headDim), tokens, headDim, cosine, sine, rotaryDim, y);
+        return (engine, workers, x, _, y) => RotaryEmbedding.Apply<Float32Precision>(
+            engine, x, x.Length / (tokens * headDim), tokens, headDim, cosine, sine, rotaryDim, y, workers);
     }
 
     private static RowwiseOperator Route(ModelConfiguration model, int tokens)
@@ -128,10 +130,10 @@ internal static class ElementwiseCases
         float[] bias = BenchmarkInputs.Values(model.ExpertCount, 7);
         float[] scores = new float[tokens * model.ExpertCount], margins = new float[tokens];
         int[] chosen = new int[tokens * shape.TopK];
-        return (engine, _, logits, _, y) =>
+        return (engine, workers, logits, _, y) =>
         {
             int rows = logits.Length / shape.Experts, assignments = rows * shape.TopK;
-            RouterScores.Apply(engine, logits, scores.AsSpan(0, logits.Length));
+            RouterScores.Apply(engine, logits, scores.AsSpan(0, logits.Length), workers);
             GroupLimitedTopK.Apply(
                 engine,
                 shape,
@@ -139,7 +141,8 @@ internal static class ElementwiseCases
                 bias,
                 chosen.AsSpan(0, assignments),
                 y.AsSpan(0, assignments),
-                margins.AsSpan(0, rows));
+                margins.AsSpan(0, rows),
+                workers);
             for (int row = rows - 1; row >= 0; row--)
             {
                 // [rows, topK] spreads to [rows, weights then indices]; from the end, so that nothing is overwritten.

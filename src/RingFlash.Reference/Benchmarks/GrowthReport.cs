@@ -11,7 +11,11 @@ namespace RingFlash.Reference.Benchmarks;
 /// <param name="ExpectedExponent">The exponent that the algorithm has for large sizes.</param>
 /// <param name="Points">Size and cost, by size.</param>
 public sealed record GrowthCurve(
-    string Cost, string Against, bool IsMemory, double ExpectedExponent, IReadOnlyList<(double Size, double Cost)> Points)
+    string Cost,
+    string Against,
+    bool IsMemory,
+    double ExpectedExponent,
+    IReadOnlyList<(double Size, double Cost)> Points)
 {
     /// <summary>Why there are no points; null where there are.</summary>
     public string? Refusal { get; init; }

@@ -89,7 +89,10 @@ internal static class GrowthSweeps
                     return GC.GetAllocatedBytesForCurrentThread() - before;
                 },
             },
-            new("weights read", "experts hit", 1, Sizes(2, 3)) { Bytes = hit => WeightsRead.By(small, hit, inputs.Workers) },
+            new("weights read", "experts hit", 1, Sizes(2, 3))
+            {
+                Bytes = hit => WeightsRead.By(small, hit, inputs.Workers),
+            },
         ];
     }
 

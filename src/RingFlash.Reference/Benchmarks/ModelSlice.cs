@@ -1,11 +1,9 @@
 using System;
-using System.Collections.Generic;
 using System.Linq;
 using RingFlash.Reference.Checkpoint;
 using RingFlash.Reference.Configuration;
 using RingFlash.Reference.Model;
 using RingFlash.Reference.Numerics;
-using RingFlash.Reference.Operators;
 
 namespace RingFlash.Reference.Benchmarks;
 
@@ -15,7 +13,6 @@ namespace RingFlash.Reference.Benchmarks;
 /// </summary>
 internal sealed class ModelSlice : IDisposable
 {
-    private readonly List<WeightMatrix> resident = [];
     private readonly ModelWeights weights;
 
     /// <summary>Makes the weights and packs them.</summary>
@@ -26,43 +23,14 @@ internal sealed class ModelSlice : IDisposable
         Configuration = configuration;
         SyntheticSource source = new("benchmark", 1, [.. TensorCatalog.For(configuration)]);
         weights = new ModelWeights(source, configuration, roundToBFloat16: false);
-        for (int index = 0; index < configuration.LayerCount; index++)
-        {
-            LayerWeights layer = weights.Layer(index);
-            resident.AddRange([layer.QueryKeyValue, layer.Dense]);
-            if (layer.Experts is { } sparse)
-            {
-                resident.Add(sparse.Gate);
-                Add(sparse.SharedExperts);
-                for (int expert = 0; expert < configuration.ExpertCount; expert++)
-                {
-                    Add(sparse.Expert(expert));
-                }
-            }
-
-            Add(layer.DenseFeedForward);
-        }
-
-        resident.Add(weights.LanguageModelHead);
-        foreach (WeightMatrix matrix in resident)
-        {
-            matrix.Pack(workers);
-        }
-
-        void Add(ExpertWeights? block)
-        {
-            if (block is not null)
-            {
-                resident.AddRange([block.Gate, block.Up, block.Down]);
-            }
-        }
+        weights.Pack(workers);
     }
 
     /// <summary>The sizes.</summary>
     public ModelConfiguration Configuration { get; }
 
     /// <summary>Memory that the weights take.</summary>
-    public long WeightBytes => resident.Sum(matrix => matrix.Panels!.ByteCount);
+    public long WeightBytes => weights.Products().Sum(matrix => matrix.Panels!.ByteCount);
 
     /// <summary>Cuts a model.</summary>
     /// <param name="whole">The model.</param>
@@ -122,11 +90,5 @@ internal sealed class ModelSlice : IDisposable
     };
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        foreach (WeightMatrix matrix in resident)
-        {
-            matrix.Unpack();
-        }
-    }
+    public void Dispose() => weights.Unpack();
 }

@@ -20,6 +20,8 @@ internal sealed class PairedMeasurement
     private readonly BenchmarkOptions options;
     private readonly MachineCeilings machine;
     private readonly Ceiling ceiling;
+    private readonly List<double> readRates = [];
+    private readonly List<double> computeRates = [];
 
     /// <summary>Binds the ceilings.</summary>
     /// <param name="options">How long to measure.</param>
@@ -31,6 +33,12 @@ internal sealed class PairedMeasurement
         this.machine = machine;
         this.ceiling = ceiling;
     }
+
+    /// <summary>The ceilings in all rounds so far; the first measurement where there was none.</summary>
+    public Ceiling OfRounds => new(
+        ceiling.Threads,
+        readRates.Count == 0 ? ceiling.ReadBytesPerSecond : Quartiles.Of(readRates).Median,
+        computeRates.Count == 0 ? ceiling.OperationsPerSecond : Quartiles.Of(computeRates).Median);
 
     /// <summary>Measures a case.</summary>
     /// <param name="next">Its bytes and operations.</param>
@@ -90,12 +98,16 @@ internal sealed class PairedMeasurement
     private double Read(double bytes, double expected)
     {
         double sampled = Math.Clamp(expected, ShortestSample / 2, LongestCeiling) * ceiling.ReadBytesPerSecond;
-        return machine.Read(sampled) * bytes / sampled;
+        double seconds = machine.Read(sampled);
+        readRates.Add(sampled / seconds);
+        return seconds * bytes / sampled;
     }
 
     private double Compute(double operations, double expected)
     {
         double sampled = Math.Clamp(expected, ShortestSample / 2, LongestCeiling) * ceiling.OperationsPerSecond;
-        return machine.MultiplyAdd(sampled) * operations / sampled;
+        double seconds = machine.MultiplyAdd(sampled);
+        computeRates.Add(sampled / seconds);
+        return seconds * operations / sampled;
     }
 }

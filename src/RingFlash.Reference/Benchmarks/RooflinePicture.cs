@@ -41,10 +41,10 @@ public static class RooflinePicture
             [.. report.Results.Where(result => result.Refusal is null).GroupBy(result => result.Case.Shape)];
         SvgWriter svg = new(Width, Height * Math.Max(1, shapes.Length), string.Create(
             CultureInfo.InvariantCulture,
-            $"{report.Machine.Processor}, {report.Ceiling.Threads} threads, {report.Machine.Date:yyyy-MM-dd}"));
+            $"{report.Machine.Processor}, {report.CeilingOfRounds.Threads} threads, {report.Machine.Date:yyyy-MM-dd}"));
         for (int index = 0; index < shapes.Length; index++)
         {
-            new Drawing(svg, index * Height, report.Ceiling, [.. shapes[index]]).Write(shapes[index].Key);
+            new Drawing(svg, index * Height, report.CeilingOfRounds, [.. shapes[index]]).Write(shapes[index].Key);
         }
 
         return svg.Finish();
@@ -136,6 +136,8 @@ public static class RooflinePicture
                 Up(lowest * bandwidth) - 8,
                 string.Create(CultureInfo.InvariantCulture, $"reads {bandwidth:F1} GB/s"),
                 "start");
+            labels.Add((Across(lowest) + 8, Up(lowest * bandwidth) - 11, 100));
+            labels.Add((Across(high) - 130, Up(peak) - 9, 130));
             svg.Text(
                 Across(high),
                 Up(peak) - 6,

@@ -40,7 +40,8 @@ internal sealed class WeightsRead : IWeightSource
             new TensorInfo(
                 $"experts.{expert}.{part.Name}.weight", ElementType.BFloat16, [part.Outputs, part.Inputs])))];
         WeightsRead source = new(new SyntheticSource("benchmark", 1, tensors));
-        WeightMatrix[] matrices = [.. tensors.Select(tensor => new SourceMatrix(source, tensor, roundToBFloat16: false))];
+        WeightMatrix[] matrices =
+            [.. tensors.Select(tensor => new SourceMatrix(source, tensor, roundToBFloat16: false))];
         int[] chosen = [.. Enumerable.Range(0, hit)];
         RoutedExperts.Apply<Float32Precision>(
             ExecutionEngine.Vector512,
