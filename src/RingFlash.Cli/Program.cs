@@ -146,16 +146,22 @@ internal static class Program
         throw new UsageException($"{parsed.Errors[0].Message.TrimEnd('.')}; see {place} --help");
     }
 
-    // The library hands an unknown '--option' to a command's list of paths; a typing error would become a missing file.
+    // The library hands an unknown '--option' to a list of paths, be it an argument's or an option's; a typing error
+    // would become a missing file.
     private static void RefuseUnknownOptions(ParseResult parsed)
     {
         int afterDashes = parsed.Tokens.Reverse().TakeWhile(token => token.Type != TokenType.DoubleDash).Count();
         bool hasDashes = parsed.Tokens.Any(token => token.Type == TokenType.DoubleDash);
         HashSet<Token> literal = new(
             hasDashes ? parsed.Tokens.Skip(parsed.Tokens.Count - afterDashes) : [], ReferenceEqualityComparer.Instance);
-        foreach (Argument argument in parsed.CommandResult.Command.Arguments)
+        Command command = parsed.CommandResult.Command;
+        IEnumerable<IEnumerable<Token>> lists = command.Arguments
+            .Select(argument => parsed.GetResult(argument)?.Tokens ?? [])
+            .Concat(command.Options.Where(option => option.AllowMultipleArgumentsPerToken)
+                .Select(option => parsed.GetResult(option)?.Tokens ?? []));
+        foreach (IEnumerable<Token> tokens in lists)
         {
-            foreach (Token token in parsed.GetResult(argument)?.Tokens ?? [])
+            foreach (Token token in tokens)
             {
                 if (token.Value.StartsWith('-') && token.Value.Length > 1 && !literal.Contains(token))
                 {

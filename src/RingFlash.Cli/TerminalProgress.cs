@@ -1,6 +1,9 @@
 using System;
+using System.Collections.Generic;
+using System.Linq;
 using RingFlash.Cli.Reports;
 using RingFlash.Reference.Numerics;
+using RingFlash.Reference.Objective.Properties;
 using RingFlash.Reference.Verification;
 using Spectre.Console;
 
@@ -26,6 +29,43 @@ internal sealed class TerminalProgress : IProgress<VerifyProgress>
                 new PercentageColumn(),
                 new TaskDescriptionColumn { Alignment = Justify.Left })
             .Start(live => work(new TerminalProgress(live.AddTask("starting"))));
+
+    /// <summary>Checks properties and shows which; nothing is shown where nobody watches.</summary>
+    /// <param name="context">The outside world.</param>
+    /// <param name="properties">The properties.</param>
+    /// <param name="check">Checks one.</param>
+    /// <returns>Their reports, in order.</returns>
+    public static IReadOnlyList<PropertyReport> Run(
+        ToolContext context,
+        IReadOnlyList<ObjectiveProperty> properties,
+        Func<ObjectiveProperty, PropertyReport> check)
+    {
+        if (!context.OutputIsTerminal)
+        {
+            return [.. properties.Select(check)];
+        }
+
+        return ReportConsole.CreateLive(context.Output, context.Colour)
+            .Progress()
+            .AutoClear(true)
+            .Columns(
+                new SpinnerColumn(),
+                new PercentageColumn(),
+                new TaskDescriptionColumn { Alignment = Justify.Left })
+            .Start(live =>
+            {
+                ProgressTask task = live.AddTask("starting", maxValue: properties.Count);
+                List<PropertyReport> reports = [];
+                foreach (ObjectiveProperty property in properties)
+                {
+                    task.Description = Markup.Escape($"{property.Number} {property.Statement}");
+                    reports.Add(check(property));
+                    task.Increment(1);
+                }
+
+                return reports;
+            });
+    }
 
     /// <inheritdoc/>
     public void Report(VerifyProgress value)

@@ -10,12 +10,16 @@ internal static class IcePopCommand
     /// <returns>The command.</returns>
     public static Command Create(ToolContext context) => new ToolCommand(
         "icepop",
-        "The IcePop objective: cases, mismatch of two engines, and the theory as executable text.",
+        "The IcePop objective: anybody's loss checked, mismatch of two engines, the theory as executable text.",
         "ringflash icepop eval golden/icepop",
-        "ringflash icepop eval --help")
+        "ringflash icepop check --cases golden/icepop --actual mine.json")
     {
         IcePopEvalCommand.Create(context),
+        IcePopCheckCommand.Create(context),
+        IcePopCasesCommand.Create(context),
+        IcePopProfilesCommand.Create(context),
         IcePopMismatchCommand.Create(context),
         IcePopLabCommand.Create(context),
+        IcePopPropertiesCommand.Create(context),
     };
 }

@@ -1,17 +1,13 @@
-using System;
 using System.Collections.Generic;
 using System.CommandLine;
-using System.Globalization;
 using System.IO;
 using System.Linq;
-using System.Threading;
 using System.Threading.Tasks;
 using RingFlash.Cli.Reports;
 using RingFlash.Reference.Checkpoint;
-using RingFlash.Reference.Numerics;
 using RingFlash.Reference.Objective;
-using RingFlash.Reference.Operators;
-using Spectre.Console;
+using RingFlash.Reference.Objective.Checking;
+using RingFlash.Reference.Objective.Profiles;
 
 namespace RingFlash.Cli.Commands;
 
@@ -27,108 +23,84 @@ internal static class IcePopEvalCommand
     {
         Argument<string[]> cases = new("CASE")
         {
-            Description = "Case files (JSON), or folders of case_*.json.",
+            Description = "Case files (JSON or safetensors), or folders of case_*.json and *.safetensors.",
             Arity = ArgumentArity.OneOrMore,
         };
-        Option<string?> json = new("--json") { Description = "Write everything as JSON.", HelpName = "FILE" };
+        Option<string> profile = IcePopArguments.ProfileOption();
+        Option<string?> precision = IcePopArguments.PrecisionOption("Compute in float64 (the default) or float32.");
+        Option<string?> output = new("--out")
+        {
+            Description = "Write the per-token arrays: .safetensors or .json.",
+            HelpName = "FILE",
+        };
+        Option<string?> json = new("--json")
+        {
+            Description = "Write loss, grad, keep, weight, metrics and kl by the names of the case schema.",
+            HelpName = "FILE",
+        };
         ToolCommand command = new(
             "eval",
-            "Evaluates the objective in float64 and compares it with what a case expects, where it does.",
+            "Evaluates the objective and compares it with what a case expects, where it does.",
             "ringflash icepop eval golden/icepop/case_005_offpolicy_ragged.json",
-            "ringflash icepop eval golden/icepop --json values.json")
+            "ringflash icepop eval golden/icepop --json values.json",
+            "ringflash icepop eval golden/icepop --profile slime/icepop --out tokens.safetensors")
         {
-            cases, json,
+            cases, profile, precision, output, json,
         };
-        command.SetAction((parsed, cancellation) => Task.FromResult(
-            Run(parsed.GetValue(cases) ?? [], parsed.GetValue(json), context, cancellation)));
+        command.SetAction((parsed, cancellation) =>
+        {
+            IReadOnlyList<string> files = IcePopArguments.CaseFiles(
+                parsed.GetValue(cases) ?? [], context.CurrentDirectory, "CASE");
+            string? values = OutputFile.Check(parsed.GetValue(json), "--json", context.CurrentDirectory, files);
+            string? tokens = OutputFile.Check(parsed.GetValue(output), "--out", context.CurrentDirectory, files);
+            if (tokens is not null && Path.GetExtension(tokens) is not (".json" or ".safetensors"))
+            {
+                throw new UsageException($"--out: {tokens} must end in .json or .safetensors");
+            }
+
+            if (tokens is not null && tokens == values)
+            {
+                throw new UsageException($"--out and --json both name {tokens}");
+            }
+
+            ObjectiveProfile chosen = IcePopArguments.Profile(parsed.GetValue(profile));
+            bool single = IcePopArguments.IsSingle(parsed.GetValue(precision)) ?? false;
+            List<IcePopEvaluation> evaluations = [];
+            foreach (string file in files)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                evaluations.Add(IcePopEvaluation.Of(IcePopArguments.ReadCase(file, chosen), chosen, single));
+            }
+
+            IcePopEvaluationTable.Write(ReportConsole.Create(context.Output, context.Colour), evaluations, chosen);
+            Save(evaluations, values, tokens);
+            return Task.FromResult(evaluations.Any(evaluation => evaluation.Difference.Length > 0)
+                ? ExitCodes.OverBudget
+                : ExitCodes.WithinBudget);
+        });
         return command;
     }
 
-    private static int Run(
-        IReadOnlyList<string> paths, string? jsonPath, ToolContext context, CancellationToken cancellation)
+    private static void Save(List<IcePopEvaluation> evaluations, string? values, string? tokens)
     {
-        IReadOnlyList<string> files = Find(paths, context.CurrentDirectory);
-        string? json = OutputFile.Check(jsonPath, "--json", context.CurrentDirectory, files);
-        List<IcePopEvaluation> evaluations = [];
-        foreach (string file in files)
+        if (values is not null)
         {
-            cancellation.ThrowIfCancellationRequested();
-            evaluations.Add(IcePopEvaluation.Of(IcePopCaseFile.Read(file)));
+            AtomicFile.Write(values, stream => IcePopEvaluationJson.Write(stream, evaluations, everything: false));
         }
 
-        Write(ReportConsole.Create(context.Output, context.Colour), evaluations);
-        if (json is not null)
+        if (tokens is not null && Path.GetExtension(tokens) == ".json")
         {
-            AtomicFile.Write(json, stream => IcePopEvaluationJson.Write(stream, evaluations));
+            AtomicFile.Write(tokens, stream => IcePopEvaluationJson.Write(stream, evaluations, everything: true));
         }
-
-        return evaluations.Any(evaluation => evaluation.Difference.Length > 0)
-            ? ExitCodes.OverBudget
-            : ExitCodes.WithinBudget;
+        else if (tokens is not null)
+        {
+            IcePopValuesFile.Save(
+                tokens,
+                [
+                    .. evaluations.Where(evaluation => evaluation.Values is not null)
+                        .Select(evaluation => (evaluation.Case, evaluation.Values!)),
+                ],
+                evaluations[0].Precision);
+        }
     }
-
-    private static IReadOnlyList<string> Find(IReadOnlyList<string> paths, string currentDirectory)
-    {
-        List<string> files = [];
-        foreach (string path in paths)
-        {
-            if (path.Trim().Length == 0 || path.Contains('\0'))
-            {
-                throw new UsageException("CASE is empty");
-            }
-
-            string full = Path.GetFullPath(path, currentDirectory);
-            if (File.Exists(full))
-            {
-                files.Add(full);
-                continue;
-            }
-
-            string[] found = Directory.Exists(full)
-                ? [.. Directory.GetFiles(full, "case_*.json").Order(StringComparer.Ordinal)]
-                : throw new EnvironmentException(path, "there is no such file or folder");
-            files.AddRange(found.Length > 0
-                ? found
-                : throw new EnvironmentException(path, "no case_*.json in this folder"));
-        }
-
-        return files;
-    }
-
-    private static void Write(IAnsiConsole console, IReadOnlyList<IcePopEvaluation> evaluations)
-    {
-        IcePopEvaluation? wrong = evaluations.FirstOrDefault(evaluation => evaluation.Difference.Length > 0);
-        int compared = evaluations.Count(evaluation => evaluation.IsCompared);
-        console.WriteLine(wrong is not null
-            ? $"FAILED {wrong.Case.Name}: {wrong.Difference}"
-            : $"{evaluations.Count} cases evaluated, {compared} of them compared with what they expect and equal");
-        console.WriteLine();
-        Table table = new() { Border = TableBorder.Ascii };
-        table.AddColumns("case", "loss", "‖gradient‖", "valid", "kept", "low", "high", "n.f.", "verdict");
-
-        foreach (IcePopEvaluation evaluation in evaluations)
-        {
-            ObjectiveMetrics metrics = evaluation.Result.Metrics;
-            LossAggregationKind aggregation = evaluation.Case.Options.Aggregation;
-            double norm = Math.Sqrt(evaluation.Result.Gradient(aggregation).Sum(value => value * value));
-            table.AddRow(
-                Markup.Escape(InvalidInputException.Escape(evaluation.Case.Name)),
-                Number(evaluation.Result.Loss(aggregation)),
-                Number(norm),
-                Count(metrics.ValidTokens),
-                Count(metrics.KeptTokens),
-                Count(metrics.MaskedLow),
-                Count(metrics.MaskedHigh),
-                Count(metrics.NonFiniteLogRatio),
-                evaluation.Difference.Length > 0 ? "FAILED" : evaluation.IsCompared ? "equal" : "not compared");
-        }
-
-        console.Write(table);
-        console.WriteLine("loss, gradient: mean over tokens, then over responses (seq_mean_token_mean), no KL;");
-        console.WriteLine("low, high: dropped below and above the band; n.f.: dropped because the ratio is not finite");
-    }
-
-    private static string Number(double value) => value.ToString("G7", CultureInfo.InvariantCulture);
-
-    private static string Count(long value) => value.ToString(CultureInfo.InvariantCulture);
 }

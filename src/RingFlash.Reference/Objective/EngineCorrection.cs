@@ -36,7 +36,7 @@ public abstract record EngineCorrection
     /// <param name="advantage">Â of the response; only its sign matters, and only to some.</param>
     /// <param name="weights">[response], written; +0 where not kept.</param>
     /// <param name="decisions">[response], written.</param>
-    /// <param name="treatment">How Δ is treated; null for the defaults.</param>
+    /// <param name="decision">Where bands are compared.</param>
     public void Weigh(
         ReadOnlySpan<double> training,
         ReadOnlySpan<double> inference,
@@ -44,11 +44,9 @@ public abstract record EngineCorrection
         double advantage,
         Span<double> weights,
         Span<TokenDecision> decisions,
-        MismatchTreatment? treatment = null)
+        BandDecision decision = BandDecision.LogSpace)
     {
         Require();
-        MismatchTreatment chosen = treatment ?? MismatchTreatment.Default;
-        chosen.Require();
         CorrectionRow<double> row = new()
         {
             Training = training,
@@ -59,7 +57,7 @@ public abstract record EngineCorrection
             Ratios = new double[training.Length],
             Weights = weights,
             Decisions = decisions,
-            Treatment = chosen,
+            Decision = decision,
         };
         row.Weigh<Float64Arithmetic>(this);
     }
@@ -100,7 +98,7 @@ internal ref struct CorrectionRow<T>
 
     public required T Advantage { get; init; }
 
-    /// <summary>Δ after its treatment, where kept.</summary>
+    /// <summary>Δ, where kept.</summary>
     public required Span<T> LogRatios { get; init; }
 
     /// <summary>e^Δ, where kept.</summary>
@@ -110,13 +108,13 @@ internal ref struct CorrectionRow<T>
 
     public required Span<TokenDecision> Decisions { get; init; }
 
-    public required MismatchTreatment Treatment { get; init; }
+    public required BandDecision Decision { get; init; }
 
-    /// <summary>Treats Δ, lets the correction decide, treats the weights.</summary>
+    /// <summary>Drops what is not finite, lets the correction decide, drops weights that overflow.</summary>
     public readonly void Weigh<TArithmetic>(EngineCorrection correction)
         where TArithmetic : struct, IRowArithmetic<T>
     {
-        if (correction is IcePopCorrection band && Treatment.IsDefault)
+        if (correction is IcePopCorrection band && Decision == BandDecision.LogSpace)
         {
             TArithmetic.IcePop(Training, Inference, ResponseMask, band, Weights, Decisions);
             return;
@@ -128,7 +126,7 @@ internal ref struct CorrectionRow<T>
             TokenDecision decision = ResponseMask[t] == 0 ? TokenDecision.Padding : TokenDecision.Kept;
             if (decision == TokenDecision.Kept && !ignoresInference)
             {
-                decision = Treat<TArithmetic>(t);
+                decision = Measure<TArithmetic>(t);
             }
 
             Decisions[t] = decision;
@@ -136,21 +134,16 @@ internal ref struct CorrectionRow<T>
         }
 
         correction.Decide<T, TArithmetic>(this);
-        T clamp = T.CreateSaturating(Treatment.WeightClamp);
         for (int t = 0; t < Training.Length; t++)
         {
             if (Decisions[t] != TokenDecision.Kept)
             {
                 Weights[t] = T.Zero;
             }
-            else if (Treatment.NonFinite == NonFiniteTreatment.Drop && T.IsPositiveInfinity(Weights[t]))
+            else if (T.IsPositiveInfinity(Weights[t]))
             {
                 Decisions[t] = TokenDecision.NonFinite;
                 Weights[t] = T.Zero;
-            }
-            else if (Weights[t] > clamp)
-            {
-                Weights[t] = clamp;
             }
         }
     }
@@ -158,7 +151,7 @@ internal ref struct CorrectionRow<T>
     /// <summary>Whether a log-ratio and its ratio lie in a closed band.</summary>
     public readonly TokenDecision Band(T logRatio, T ratio, double lowest, double highest)
     {
-        bool inRatios = Treatment.Decision == BandDecision.RatioSpace;
+        bool inRatios = Decision == BandDecision.RatioSpace;
         T value = inRatios ? ratio : logRatio;
         T low = T.CreateSaturating(inRatios ? lowest : Math.Log(lowest));
         T high = T.CreateSaturating(inRatios ? highest : Math.Log(highest));
@@ -167,32 +160,13 @@ internal ref struct CorrectionRow<T>
             : TokenDecision.Kept;
     }
 
-    private readonly TokenDecision Treat<TArithmetic>(int t)
+    private readonly TokenDecision Measure<TArithmetic>(int t)
         where TArithmetic : struct, IRowArithmetic<T>
     {
-        T limit = T.CreateSaturating(Treatment.LogRatioClamp);
         T difference = Training[t] - Inference[t];
-        difference = difference > limit ? limit : difference;
-        difference = difference < -limit ? -limit : difference;
-        TokenDecision decision = TokenDecision.Kept;
-        if (!T.IsFinite(difference) && Treatment.NonFinite != NonFiniteTreatment.Propagate)
-        {
-            decision = Treatment.NonFinite == NonFiniteTreatment.Drop ? TokenDecision.NonFinite : TokenDecision.Kept;
-            difference = T.Zero;
-        }
-
-        if (Treatment.SinglePrecision)
-        {
-            float single = float.CreateSaturating(difference);
-            LogRatios[t] = T.CreateSaturating(single);
-            Ratios[t] = T.CreateSaturating(Numerics.Exponential.Exp(single));
-        }
-        else
-        {
-            LogRatios[t] = difference;
-            Ratios[t] = decision == TokenDecision.Kept ? TArithmetic.Exp(difference) : T.Zero;
-        }
-
-        return decision;
+        bool finite = T.IsFinite(difference);
+        LogRatios[t] = finite ? difference : T.Zero;
+        Ratios[t] = finite ? TArithmetic.Exp(difference) : T.Zero;
+        return finite ? TokenDecision.Kept : TokenDecision.NonFinite;
     }
 }

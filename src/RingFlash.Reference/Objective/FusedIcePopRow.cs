@@ -50,7 +50,7 @@ internal readonly struct FusedIcePopRow
     public static bool Supports(PolicyObjectiveOptions options) =>
         StreamedObjective.Supports(options)
         && options.Correction is IcePopCorrection
-        && options.Mismatch.IsDefault
+        && options.Decision == BandDecision.LogSpace
         && options.Numerator == RatioNumerator.RolloutWeights
         && options.KullbackLeiblerCoefficient == 0;
 

@@ -32,10 +32,15 @@ public sealed partial class IcePopCaseFile
         return IsSafetensors(path) ? ReadSafetensors(path) : Read(path);
     }
 
-    /// <summary>Whether a file is safetensors: its header has less than 4 GiB, so byte 7 is zero; JSON has no zero
-    /// byte.</summary>
+    /// <summary>Whether a file is safetensors, by name or content: its header has less than 4 GiB, so byte 7 is zero;
+    /// JSON has no zero byte.</summary>
     internal static bool IsSafetensors(string path)
     {
+        if (path.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase))
+        {
+            return true;
+        }
+
         byte[] start = new byte[9];
         try
         {
@@ -65,7 +70,8 @@ public sealed partial class IcePopCaseFile
         {
             throw Refuse(
                 "logp_theta",
-                $"must be [rollouts, response] of at most {MaximumTokens} tokens; found {TensorInfo.FormatShape(shape)}");
+                $"must be [rollouts, response] of at most {MaximumTokens} tokens; "
+                + $"found {TensorInfo.FormatShape(shape)}");
         }
 
         TensorInfo Shaped(string name, IReadOnlyList<long> expected) => Tensor(name) is TensorInfo tensor

@@ -144,6 +144,11 @@ public sealed partial class IcePopCaseFile
         };
     }
 
+    /// <summary>A case from memory, without expected values.</summary>
+    internal static IcePopCaseFile Create(
+        string name, int id, RolloutBatch batch, PolicyObjectiveOptions options, IReadOnlyList<string> tags) =>
+        new(name) { Name = name, Id = id, Batch = batch, Options = options, Tags = tags };
+
     private static RolloutBatch Batched(CaseJson json, Func<RolloutBatch> build)
     {
         try
@@ -201,8 +206,7 @@ public sealed partial class IcePopCaseFile
             throw json.Refuse(place, exception.Message);
         }
 
-        return options.KullbackLeiblerCoefficient == 0 || !batch.ReferenceLogProbabilities.IsEmpty
-            || batch.CurrentLogProbabilities.IsEmpty
+        return options.KullbackLeiblerCoefficient == 0 || batch.Arrays.Reference is not null
             ? options
             : throw json.Refuse(referencePlace, "required with a kl_coef other than 0");
     }

@@ -50,26 +50,14 @@ public sealed record IcePopExpectation
 
 public sealed partial class IcePopCaseFile
 {
-    /// <summary>Reads an expectation-shaped document, such as somebody's own results for this case.</summary>
-    /// <param name="bytes">UTF-8 JSON: an object with any of the names of <c>reference_f64</c>.</param>
-    /// <param name="sourceName">Its name for messages.</param>
-    /// <returns>What it holds.</returns>
-    public IcePopExpectation ParseActual(System.ReadOnlyMemory<byte> bytes, string sourceName)
-    {
-        using JsonDocument document = Configuration.StrictJson.Parse(bytes, sourceName);
-        CaseJson actual = new(sourceName);
-        return document.RootElement.ValueKind == JsonValueKind.Object
-            ? ReadExpectation(actual, document.RootElement, "$", Batch.Rollouts, Batch.ResponseLength)
-            : throw actual.Refuse("$", "must be an object");
-    }
-
     private static IcePopExpectation? Expectation(
         CaseJson json, JsonElement root, string key, int rollouts, int length) =>
         json.Has(root, key)
             ? ReadExpectation(json, json.Get(root, "$", key, JsonValueKind.Object), "$." + key, rollouts, length)
             : null;
 
-    private static IcePopExpectation ReadExpectation(
+    /// <summary>Reads an object with any of the names of <c>reference_f64</c>.</summary>
+    internal static IcePopExpectation ReadExpectation(
         CaseJson json, JsonElement values, string place, int rollouts, int length)
     {
         byte[]? Flags(string key) => json.Has(values, key) ? json.Flags(values, place, key, rollouts, length) : null;

@@ -19,7 +19,7 @@ public sealed class ObjectiveResult
     private readonly byte[] responseMask;
     private readonly double[] rowSums;
     private readonly double[] gradients;
-    private readonly double[] denominatorRows;
+    private readonly int[] denominatorRows;
     private readonly double[][] divergences;
     private readonly double[][] divergenceGradients;
     private readonly double[][] divergenceRowSums;
@@ -31,7 +31,7 @@ public sealed class ObjectiveResult
         byte[] responseMask,
         PolicyObjectiveOptions options,
         LossDenominators denominators,
-        double[] denominatorRows,
+        int[] denominatorRows,
         WidenedArrays arrays,
         ExecutionEngine? engine)
     {
@@ -186,33 +186,15 @@ public sealed class ObjectiveResult
         where T : struct, System.Numerics.IBinaryFloatingPointIeee754<T>
     {
         int[] counts = options.DenominatorTokens == DenominatorTokens.Kept ? arrays.KeptCounts : batch.RowCounts;
-        (LossDenominators denominators, double[] rows) = Denominate(options, counts, given);
         return new ObjectiveResult(
             batch.Rollouts,
             batch.ResponseLength,
             batch.ResponseMask,
             options,
-            denominators,
-            rows,
+            given ?? LossDenominators.Count(counts),
+            counts,
             WidenedArrays.From(arrays),
             engine);
-    }
-
-    /// <summary>The counts that an evaluation divides by: counted or given, with the options' deviations.</summary>
-    internal static (LossDenominators Batch, double[] Rows) Denominate(
-        PolicyObjectiveOptions options, int[] counts, LossDenominators? given)
-    {
-        LossDenominators counted = given ?? LossDenominators.Count(counts);
-        if (given is null && options.EmptyRowsCountOneToken)
-        {
-            counted = counted with { Tokens = counted.Tokens + (counted.Rollouts - counted.NonEmptyRollouts) };
-        }
-
-        LossDenominators denominators = new(
-            counted.Rollouts + options.RolloutCountAddend,
-            counted.NonEmptyRollouts + options.RolloutCountAddend,
-            counted.Tokens + options.TokenCountAddend);
-        return (denominators, Array.ConvertAll(counts, count => count > 0 ? count + options.RowCountAddend : 0));
     }
 
     // Sums and products of a float32 evaluation are float32 operations on the numbers held here in float64.
@@ -228,12 +210,13 @@ public sealed class ObjectiveResult
             terms[row] = Product(Coefficient(aggregation, row), sums[row]);
         }
 
-        Array.Sort(terms); // so that the order of the responses changes no bit
+        // Neither way may the order of the responses change a bit.
         if (!single)
         {
-            return CompensatedSum.Of(terms);
+            return CompensatedSum.OfSymmetric(terms);
         }
 
+        Array.Sort(terms);
         float[] narrow = Array.ConvertAll(terms, term => (float)term);
         return engine == ExecutionEngine.Scalar ? Summation.Sum(narrow) : Summation.SumVectorised(narrow);
     }

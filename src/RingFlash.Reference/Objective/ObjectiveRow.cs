@@ -38,7 +38,7 @@ internal static class ObjectiveRow
             Ratios = contributions, // scratch
             Weights = weights,
             Decisions = decisions,
-            Treatment = options.Mismatch,
+            Decision = options.Decision,
         };
         correction.Weigh<TArithmetic>(options.Correction);
         for (int t = 0; t < length; t++)
@@ -91,13 +91,11 @@ internal static class ObjectiveRow
         {
             if (mask[t] == 0)
             {
-                values[t] = options.Padding == ExclusionRule.Select ? T.Zero : values[t] * T.Zero;
+                values[t] = T.Zero;
             }
             else if (options.KullbackLeiblerInsideWeight)
             {
-                bool selected =
-                    decisions[t] != TokenDecision.Kept && options.DroppedTokens == ExclusionRule.Select;
-                values[t] = selected ? T.Zero : values[t] * weights[t];
+                values[t] = decisions[t] == TokenDecision.Kept ? values[t] * weights[t] : T.Zero;
             }
         }
     }

@@ -103,8 +103,7 @@ public static class PolicyObjective
         where TArithmetic : struct, IRowArithmetic<float>
     {
         RequireReference(batch, options);
-        (LossDenominators counts, double[] rowCounts) =
-            ObjectiveResult.Denominate(options, batch.RowCounts, denominators);
+        LossDenominators counts = denominators ?? LossDenominators.Count(batch.RowCounts);
         float[] policyTerms = new float[batch.Rollouts], divergenceTerms = new float[batch.Rollouts];
         int length = batch.ResponseLength;
         void Rows(int first, int end, int worker)
@@ -112,7 +111,8 @@ public static class PolicyObjective
             StreamedObjective stream = new(batch, options);
             for (int row = first; row < end; row++)
             {
-                float coefficient = (float)LossAggregation.Coefficient(options.Aggregation, rowCounts[row], counts);
+                float coefficient = (float)LossAggregation.Coefficient(
+                    options.Aggregation, batch.RowCounts[row], counts);
                 (float policy, float divergence) = stream.Row<TArithmetic>(
                     row, coefficient, gradient.Span.Slice(row * length, length));
                 policyTerms[row] = coefficient * policy;

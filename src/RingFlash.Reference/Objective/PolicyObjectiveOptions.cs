@@ -51,23 +51,9 @@ public enum DenominatorTokens
     Kept,
 }
 
-/// <summary>How a token without weight is taken out of the sum.</summary>
-public enum ExclusionRule
-{
-    /// <summary>It is not computed: whatever it holds leaves no trace. The rule of this library.</summary>
-    Select,
-
-    /// <summary>Its surrogate is computed and multiplied by zero: 0 · ∞ and 0 · NaN become NaN.</summary>
-    Multiply,
-
-    /// <summary>Besides, the zero weight itself is the ratio times zero: an infinite k becomes NaN
-    /// (OpenRLHF).</summary>
-    MultiplyRatio,
-}
-
 /// <summary>
 /// Every choice of the objective. The defaults are the published ones; where the publications are silent the page of
-/// this folder says what was chosen. Deviations of frameworks are options too, so that a profile is only a named set.
+/// this folder says what was chosen. What frameworks do otherwise, faults included, is under Profiles.
 /// </summary>
 public sealed record PolicyObjectiveOptions
 {
@@ -77,8 +63,8 @@ public sealed record PolicyObjectiveOptions
     /// <summary>The factor against the two engines' difference.</summary>
     public EngineCorrection Correction { get; init; } = new IcePopCorrection(0.5, 5);
 
-    /// <summary>How the log-ratio between the engines is formed and decided upon.</summary>
-    public MismatchTreatment Mismatch { get; init; } = MismatchTreatment.Default;
+    /// <summary>Where bands over the engine ratio are compared.</summary>
+    public BandDecision Decision { get; init; } = BandDecision.LogSpace;
 
     /// <summary>Whose log-probability is the numerator of the engine ratio.</summary>
     public RatioNumerator Numerator { get; init; } = RatioNumerator.RolloutWeights;
@@ -115,24 +101,6 @@ public sealed record PolicyObjectiveOptions
     /// <summary>Which tokens averages count.</summary>
     public DenominatorTokens DenominatorTokens { get; init; } = DenominatorTokens.Original;
 
-    /// <summary>Every row counts at least one token in N (slime's per-token mode, also for empty rows).</summary>
-    public bool EmptyRowsCountOneToken { get; init; }
-
-    /// <summary>Added to n of a row; verl and NeMo-RL add 1e-8.</summary>
-    public double RowCountAddend { get; init; }
-
-    /// <summary>Added to N.</summary>
-    public double TokenCountAddend { get; init; }
-
-    /// <summary>Added to B and B⁺.</summary>
-    public double RolloutCountAddend { get; init; }
-
-    /// <summary>How dropped tokens leave the sum.</summary>
-    public ExclusionRule DroppedTokens { get; init; } = ExclusionRule.Select;
-
-    /// <summary>How padding leaves the sum.</summary>
-    public ExclusionRule Padding { get; init; } = ExclusionRule.Select;
-
     /// <summary>The temperature that both engines' logits are divided by; used by the gradient with respect to
     /// logits.</summary>
     public double Temperature { get; init; } = 1;
@@ -145,16 +113,12 @@ public sealed record PolicyObjectiveOptions
     {
         Bounds.Require();
         Correction.Require();
-        Mismatch.Require();
         RequireNumber(PolicyLogRatioClamp > 0, nameof(PolicyLogRatioClamp), PolicyLogRatioClamp, "above 0");
         RequireNumber(
             double.IsFinite(KullbackLeiblerCoefficient),
             nameof(KullbackLeiblerCoefficient),
             KullbackLeiblerCoefficient,
             "finite");
-        RequireNumber(RowCountAddend >= 0, nameof(RowCountAddend), RowCountAddend, "at least 0");
-        RequireNumber(TokenCountAddend >= 0, nameof(TokenCountAddend), TokenCountAddend, "at least 0");
-        RequireNumber(RolloutCountAddend >= 0, nameof(RolloutCountAddend), RolloutCountAddend, "at least 0");
         RequireNumber(
             Temperature > 0 && double.IsFinite(Temperature), nameof(Temperature), Temperature, "finite and above 0");
         if (Policy == PolicyForm.LiveRatio && !Correction.FollowsTokenRatio)

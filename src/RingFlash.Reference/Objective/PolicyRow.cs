@@ -34,52 +34,22 @@ internal readonly ref struct PolicyRow<T>
     public void Apply<TArithmetic>(PolicyObjectiveOptions options)
         where TArithmetic : struct, IRowArithmetic<T>
     {
-        ReadOnlySpan<TokenDecision> computed = Computed(options);
         switch (options.Policy)
         {
             case PolicyForm.ClippedSurrogate:
-                TArithmetic.Surrogate(Ratios, Weights, computed, Advantage, options.Bounds, Contributions, Clipped);
+                TArithmetic.Surrogate(Ratios, Weights, Decisions, Advantage, options.Bounds, Contributions, Clipped);
                 ClippedSurrogate.Backward<T>(Contributions, Clipped, Gradients);
                 StopAtClamp(options);
                 break;
             case PolicyForm.SequenceSurrogate:
-                Sequence<TArithmetic>(options, computed);
+                Sequence<TArithmetic>(options);
                 break;
             default:
-                Products(options, computed);
+                Products(options);
                 break;
         }
 
-        Finish(options);
-    }
-
-    /// <summary>
-    /// Which tokens are computed: the kept ones, or, where a framework multiplies by zero instead of selecting, more. A
-    /// multiplied token's weight becomes the zero that the framework multiplies with.
-    /// </summary>
-    private ReadOnlySpan<TokenDecision> Computed(PolicyObjectiveOptions options)
-    {
-        if (options.DroppedTokens == ExclusionRule.Select && options.Padding == ExclusionRule.Select)
-        {
-            return Decisions;
-        }
-
-        TokenDecision[] computed = Decisions.ToArray();
-        for (int t = 0; t < computed.Length; t++)
-        {
-            bool padding = Decisions[t] == TokenDecision.Padding;
-            ExclusionRule rule = padding ? options.Padding : options.DroppedTokens;
-            if (Decisions[t] != TokenDecision.Kept && rule != ExclusionRule.Select)
-            {
-                computed[t] = TokenDecision.Kept;
-                double ratio = rule == ExclusionRule.MultiplyRatio
-                    ? Math.Exp(double.CreateSaturating(LogRatios[t]))
-                    : padding && !T.IsFinite(LogRatios[t]) ? double.NaN : 1;
-                Weights[t] = T.CreateSaturating(ratio * 0);
-            }
-        }
-
-        return computed;
+        Finish();
     }
 
     private void StopAtClamp(PolicyObjectiveOptions options)
@@ -99,7 +69,7 @@ internal readonly ref struct PolicyRow<T>
         }
     }
 
-    private void Sequence<TArithmetic>(PolicyObjectiveOptions options, ReadOnlySpan<TokenDecision> computed)
+    private void Sequence<TArithmetic>(PolicyObjectiveOptions options)
         where TArithmetic : struct, IRowArithmetic<T>
     {
         int count = 0;
@@ -112,7 +82,7 @@ internal readonly ref struct PolicyRow<T>
 
         T tokens = T.CreateChecked(Math.Max(count, 1));
         Ratios.Fill(TArithmetic.Exp(TArithmetic.Sum(Gradients) / tokens));
-        TArithmetic.Surrogate(Ratios, Weights, computed, Advantage, options.Bounds, Contributions, Clipped);
+        TArithmetic.Surrogate(Ratios, Weights, Decisions, Advantage, options.Bounds, Contributions, Clipped);
         ClippedSurrogate.Backward<T>(Contributions, Clipped, Gradients);
 
         // Every response token moves the one ratio by 1/n of itself, and with it all contributions of the row.
@@ -123,7 +93,7 @@ internal readonly ref struct PolicyRow<T>
         }
     }
 
-    private void Products(PolicyObjectiveOptions options, ReadOnlySpan<TokenDecision> computed)
+    private void Products(PolicyObjectiveOptions options)
     {
         T lowest = T.CreateSaturating(options.Bounds.Lowest), highest = T.CreateSaturating(options.Bounds.Highest);
         bool likelihood = options.Policy != PolicyForm.LiveRatio;
@@ -131,7 +101,7 @@ internal readonly ref struct PolicyRow<T>
         {
             Contributions[t] = Gradients[t] = T.Zero;
             Clipped[t] = 0;
-            if (computed[t] != TokenDecision.Kept)
+            if (Decisions[t] != TokenDecision.Kept)
             {
                 continue;
             }
@@ -145,28 +115,28 @@ internal readonly ref struct PolicyRow<T>
             }
 
             T weighted = factor * -Weights[t];
-            bool zero = Advantage == T.Zero && !T.IsNaN(Weights[t]) && !T.IsNaN(Current[t]);
+            bool zero = Advantage == T.Zero && !T.IsNaN(Current[t]);
             Gradients[t] = zero ? T.Zero : weighted;
             Contributions[t] = zero ? T.Zero : likelihood ? weighted * Current[t] : weighted;
 
             // A limited weight no longer follows the ratio; a weight is limited exactly where it differs from e^Δ.
-            if (!likelihood && !Follows(options, t))
+            if (!likelihood && !Follows(t))
             {
                 Gradients[t] = T.Zero;
             }
         }
     }
 
-    private bool Follows(PolicyObjectiveOptions options, int t)
+    private bool Follows(int t)
     {
         double ratio = Math.Exp(double.CreateSaturating(LogRatios[t]));
         double weight = double.CreateSaturating(Weights[t]);
-        bool single = typeof(T) == typeof(float) || options.Mismatch.SinglePrecision;
-        double tolerance = (single ? 1e-6 : 1e-14) * (2 + Math.Abs(double.CreateSaturating(LogRatios[t])));
+        double unit = typeof(T) == typeof(float) ? 1e-6 : 1e-14;
+        double tolerance = unit * (2 + Math.Abs(double.CreateSaturating(LogRatios[t])));
         return !(Math.Abs(weight - ratio) > tolerance * ratio);
     }
 
-    private void Finish(PolicyObjectiveOptions options)
+    private void Finish()
     {
         for (int t = 0; t < Current.Length; t++)
         {
@@ -174,8 +144,6 @@ internal readonly ref struct PolicyRow<T>
             {
                 Ratios[t] = T.One;
                 Clipped[t] = 0;
-                Weights[t] = options.DroppedTokens == ExclusionRule.MultiplyRatio
-                    && Decisions[t] != TokenDecision.Padding ? Weights[t] : T.Zero;
             }
         }
     }

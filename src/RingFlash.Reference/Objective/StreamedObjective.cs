@@ -55,8 +55,6 @@ internal ref struct StreamedObjective
     public static bool Supports(PolicyObjectiveOptions options) =>
         options.Policy == PolicyForm.ClippedSurrogate
         && options.DenominatorTokens == DenominatorTokens.Original
-        && options.DroppedTokens == ExclusionRule.Select
-        && options.Padding == ExclusionRule.Select
         && !options.KullbackLeiblerInsideWeight
         && double.IsPositiveInfinity(options.PolicyLogRatioClamp);
 
@@ -169,7 +167,7 @@ internal ref struct StreamedObjective
             Ratios = values, // scratch; overwritten by the contributions
             Weights = weights.AsSpan(0, count),
             Decisions = decisions.AsSpan(0, count),
-            Treatment = options.Mismatch,
+            Decision = options.Decision,
         };
         correction.Weigh<TArithmetic>(options.Correction);
         TArithmetic.Ratio(current, old, options.PolicyLogRatioClamp, ratios.AsSpan(0, count));

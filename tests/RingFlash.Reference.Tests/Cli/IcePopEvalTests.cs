@@ -20,7 +20,8 @@ public sealed class IcePopEvalTests
     {
         ToolRun run = await Eval(Folder);
         Assert.Equal(ExitCodes.WithinBudget, run.Code);
-        Assert.StartsWith("30 cases evaluated, 30 of them compared", run.Output, StringComparison.Ordinal);
+        Assert.StartsWith(
+            "30 cases evaluated in float64, profile paper; 30 equal", run.Output, StringComparison.Ordinal);
         Assert.Empty(run.Error);
         Assert.All(run.Output.Split('\n'), line => Assert.True(line.Length <= 100, line));
     }
@@ -36,6 +37,49 @@ public sealed class IcePopEvalTests
         Assert.Equal(ExitCodes.OverBudget, run.Code);
         Assert.StartsWith("FAILED offpolicy_ragged: ", run.Output, StringComparison.Ordinal);
         Assert.Contains(expected, run.Output.Split('\n')[0], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task EveryShippedCaseIsEqualInFloat32()
+    {
+        ToolRun run = await Eval(Folder, "--precision", "float32");
+        Assert.Equal(ExitCodes.WithinBudget, run.Code);
+        Assert.StartsWith(
+            "30 cases evaluated in float32, profile paper; 30 equal", run.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task AWrongFloat32ReferenceIsNamed()
+    {
+        using TemporaryFolder temporary = new();
+        string path = Damaged(temporary, "\"reference_f32\":{\"keep\":[[1", "\"reference_f32\":{\"keep\":[[0");
+        Assert.Equal(ExitCodes.WithinBudget, (await Eval(path)).Code);
+        ToolRun run = await Eval(path, "--precision", "float32");
+        Assert.Equal(ExitCodes.OverBudget, run.Code);
+        Assert.Contains("keep of rollout 0, token 0", run.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task OneCaseShowsItsMetricsAndItsKullbackLeiblerTerm()
+    {
+        ToolRun run = await Eval(Path.Combine(Folder, "case_029_kl_reference_online.json"));
+        Assert.Contains("loss.token_mean -0.0969949088401467", run.Output, StringComparison.Ordinal);
+        Assert.Contains("kl.k3/token_mean 0.030191029594984", run.Output, StringComparison.Ordinal);
+        Assert.Contains("masked_high 4", run.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task TheValuesOfOneCaseStandAtTheTopLevelToo()
+    {
+        using TemporaryFolder temporary = new();
+        string json = temporary.File("values.json");
+        await Eval(Path.Combine(Folder, "case_022_single_token.json"), "--json", json);
+        using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(json));
+        JsonElement top = document.RootElement, listed = top.GetProperty("cases")[0];
+        foreach (string key in new[] { "case", "loss", "grad", "keep", "weight", "metrics" })
+        {
+            Assert.Equal(listed.GetProperty(key).GetRawText(), top.GetProperty(key).GetRawText());
+        }
     }
 
     [Theory]
@@ -68,7 +112,12 @@ public sealed class IcePopEvalTests
     public async Task WrongUsageIsTwo()
     {
         Assert.Equal(ExitCodes.WrongUsage, (await Eval()).Code);
-        Assert.Equal(ExitCodes.WrongUsage, (await Eval(Folder, "--profile", "slime")).Code);
+        ToolRun profile = await Eval(Folder, "--profile", "pape");
+        Assert.Equal(ExitCodes.WrongUsage, profile.Code);
+        Assert.Contains("nearest are paper, ", profile.Error, StringComparison.Ordinal);
+        Assert.Equal(ExitCodes.WrongUsage, (await Eval(Folder, "--precision", "float16")).Code);
+        Assert.Equal(ExitCodes.WrongUsage, (await Eval(Folder, "--out", "tokens.npy")).Code);
+        Assert.Equal(ExitCodes.WrongUsage, (await Eval(Folder, "--out", "a.json", "--json", "a.json")).Code);
         string input = Path.Combine(Folder, "case_043_theta_extreme_r.json");
         Assert.Equal(ExitCodes.WrongUsage, (await Eval(input, "--json", input)).Code);
     }

@@ -110,21 +110,5 @@ public sealed class CaseFileBadInput
         }
     }
 
-    [Fact]
-    public void SomebodysOwnResultsAreReadByTheNamesOfTheSchema()
-    {
-        IcePopCaseFile file = Parse(Good);
-        byte[] actual = Encoding.UTF8.GetBytes(
-            """{"loss": {"token_mean": "Infinity"}, "grad": {"token_mean": [[-1, 0]]}, "keep": [[1, 0]]}""");
-        IcePopExpectation read = file.ParseActual(actual, "mine.json");
-        Assert.Equal(double.PositiveInfinity, read.Loss["token_mean"]);
-        Assert.Equal([-1, 0], read.Gradient["token_mean"]);
-        Assert.Equal([1, 0], read.Keep!);
-        Assert.Null(read.Weight);
-        Assert.Throws<InvalidInputException>(() => file.ParseActual("[]"u8.ToArray(), "mine.json"));
-        Assert.Throws<InvalidInputException>(
-            () => file.ParseActual("""{"grad": {"token_mean": [[1]]}}"""u8.ToArray(), "mine.json"));
-    }
-
     private static IcePopCaseFile Parse(string text) => IcePopCaseFile.Parse(Encoding.UTF8.GetBytes(text), "file.json");
 }

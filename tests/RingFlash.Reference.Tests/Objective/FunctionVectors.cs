@@ -29,9 +29,9 @@ public sealed class FunctionVectors
             if (k > 0 && double.IsFinite(k))
             {
                 // Through the operators in ratio space: the log-ratio's rounding is the only difference.
-                MismatchTreatment ratios = new() { Decision = BandDecision.RatioSpace };
-                double upper = Weight(new TruncatedCorrection(beta), k, ratios);
-                double both = Weight(new TwoSidedClampCorrection(alpha, beta), k, ratios);
+                const BandDecision Ratios = BandDecision.RatioSpace;
+                double upper = Weight(new TruncatedCorrection(beta), k, Ratios);
+                double both = Weight(new TwoSidedClampCorrection(alpha, beta), k, Ratios);
                 IcePopCases.Near(Number(item.GetProperty("tis_upper_only")), upper, 2e-13, 5e-324, what + " TIS");
                 IcePopCases.Near(Number(item.GetProperty("tis_two_sided")), both, 2e-13, 5e-324, what + " clamp");
             }
@@ -191,10 +191,10 @@ public sealed class FunctionVectors
         Assert.Equal(9 * 15 * 3, compared);
     }
 
-    private static double Weight(EngineCorrection correction, double ratio, MismatchTreatment treatment)
+    private static double Weight(EngineCorrection correction, double ratio, BandDecision decision)
     {
         double[] weights = new double[1];
-        correction.Weigh([Math.Log(ratio)], [0], [1], 1, weights, new TokenDecision[1], treatment);
+        correction.Weigh([Math.Log(ratio)], [0], [1], 1, weights, new TokenDecision[1], decision);
         return weights[0];
     }
 

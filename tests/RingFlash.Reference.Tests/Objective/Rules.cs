@@ -26,8 +26,7 @@ public sealed class Rules
         PolicyObjectiveOptions band = WithBand(0.2, 5);
         ObjectiveResult narrow = PolicyObjective.Evaluate(ExecutionEngine.Scalar, Batch([single]).ToSingle(), band);
         Assert.Equal(TokenDecision.Kept, narrow.Decisions[0]);
-        PolicyObjectiveOptions inRatios =
-            band with { Mismatch = new MismatchTreatment { Decision = BandDecision.RatioSpace } };
+        PolicyObjectiveOptions inRatios = band with { Decision = BandDecision.RatioSpace };
         narrow = PolicyObjective.Evaluate(ExecutionEngine.Scalar, Batch([single]).ToSingle(), inRatios);
         Assert.Equal(TokenDecision.MaskedLow, narrow.Decisions[0]);
     }
@@ -225,8 +224,7 @@ public sealed class Rules
         [
             start with { EpsilonLow = -0.1 }, start with { EpsilonHigh = double.NaN }, start with { DualClip = 1 },
             start with { PolicyLogRatioClamp = 0 }, start with { KullbackLeiblerCoefficient = double.NaN },
-            start with { Temperature = 0 }, start with { RowCountAddend = -1 },
-            start with { Mismatch = new MismatchTreatment { WeightClamp = double.NaN } },
+            start with { Temperature = 0 },
             start with { Policy = PolicyForm.LiveRatio, Correction = new NoCorrection() },
             start with { Correction = new KPopCorrection(-1, false) },
         ];
@@ -282,22 +280,6 @@ public sealed class Rules
             PolicyObjective.Evaluate(ExecutionEngine.Vector512, same.ToSingle(), plain),
             PolicyObjective.Evaluate(ExecutionEngine.Vector512, same.ToSingle()),
             "float32");
-    }
-
-    [Fact]
-    public void MultiplyingInsteadOfSelectingLetsRubbishThrough()
-    {
-        RolloutBatch batch = new(
-            1, 3, [-1, -1, double.NaN], [-1, double.NegativeInfinity, -1], [-1, -1, -1], [1], [1, 1, 0]);
-        Assert.Equal(-0.5, PolicyObjective.Evaluate(batch).Loss(Published));
-        PolicyObjectiveOptions padding = PolicyObjectiveOptions.Default with { Padding = ExclusionRule.Multiply };
-        Assert.Equal(double.NaN, PolicyObjective.Evaluate(batch, padding).Loss(Published));
-        PolicyObjectiveOptions dropped = PolicyObjectiveOptions.Default with
-        {
-            DroppedTokens = ExclusionRule.Multiply,
-            EpsilonHigh = double.PositiveInfinity,
-        };
-        Assert.Equal(double.NaN, PolicyObjective.Evaluate(batch, dropped).Loss(Published));
     }
 
     private static ObjectiveResult Evaluate(double[] differences) => PolicyObjective.Evaluate(Batch(differences));

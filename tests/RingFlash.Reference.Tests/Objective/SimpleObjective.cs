@@ -4,6 +4,7 @@ using System;
 using System.Collections.Generic;
 using System.Linq;
 using RingFlash.Reference.Objective;
+using RingFlash.Reference.Objective.Properties;
 using RingFlash.Reference.Operators;
 
 namespace RingFlash.Reference.Tests.Objective;
@@ -28,10 +29,25 @@ internal class SimpleObjective
     /// <summary>What differs from the float64 reference of a case.</summary>
     public List<string> Differences(IcePopCaseFile file)
     {
-        batch = file.Batch;
-        (Alpha, Beta) = (IcePopCorrection)file.Options.Correction;
-        EpsilonLow = file.Options.EpsilonLow;
-        EpsilonHigh = file.Options.EpsilonHigh;
+        LossOutcome outcome = Evaluate(file.Batch, file.Options);
+        List<string> found = [];
+        double gauge = 1e-12 * file.Reference!.PerTokenLoss!.Where(double.IsFinite).Sum(Math.Abs);
+        foreach (LossAggregationKind kind in ObjectiveWords.Aggregations)
+        {
+            Comparison.AddLossAndGradient(
+                found, file.Reference!, kind, outcome.Loss[kind], outcome.Gradient[kind], gauge);
+        }
+
+        return found;
+    }
+
+    /// <summary>Losses and gradients of a batch, as a loss under test.</summary>
+    public LossOutcome Evaluate(RolloutBatch batch, PolicyObjectiveOptions options)
+    {
+        this.batch = batch;
+        (Alpha, Beta) = (IcePopCorrection)options.Correction;
+        EpsilonLow = options.EpsilonLow;
+        EpsilonHigh = options.EpsilonHigh;
         double[] weights = Weights();
         double[] contributions = new double[weights.Length], derivatives = new double[weights.Length];
         for (int i = 0; i < weights.Length; i++)
@@ -42,23 +58,25 @@ internal class SimpleObjective
             }
         }
 
-        List<string> found = [];
-        double gauge = 1e-12 * file.Reference!.PerTokenLoss!.Where(double.IsFinite).Sum(Math.Abs);
+        int[] counts = [.. Enumerable.Range(0, Rollouts).Select(row => RowCount(row, weights))];
+        Dictionary<LossAggregationKind, double> losses = [];
+        Dictionary<LossAggregationKind, double[]> gradients = [];
         foreach (LossAggregationKind kind in ObjectiveWords.Aggregations)
         {
             double loss = 0;
             double[] gradient = new double[weights.Length];
             for (int i = 0; i < weights.Length; i++)
             {
-                double coefficient = Valid(i) ? Coefficient(kind, i / Length, weights) : 0;
+                double coefficient = Valid(i) ? Coefficient(kind, counts, i / Length, RowsCounted(weights)) : 0;
                 loss += coefficient == 0 ? 0 : coefficient * contributions[i];
                 gradient[i] = coefficient == 0 ? 0 : coefficient * derivatives[i];
             }
 
-            Comparison.AddLossAndGradient(found, file.Reference!, kind, loss, gradient, gauge);
+            losses[kind] = loss;
+            gradients[kind] = gradient;
         }
 
-        return found;
+        return new LossOutcome { Loss = losses, Gradient = gradients };
     }
 
     protected bool Valid(int i) => batch.ResponseMask[i] != 0;
@@ -119,16 +137,15 @@ internal class SimpleObjective
 
     protected virtual int RowsCounted(double[] weights) => Rollouts;
 
-    protected double Coefficient(LossAggregationKind kind, int row, double[] weights)
+    private static double Coefficient(LossAggregationKind kind, int[] counts, int row, int rowsCounted)
     {
-        int[] counts = [.. Enumerable.Range(0, Rollouts).Select(index => RowCount(index, weights))];
         double total = Math.Max(counts.Sum(), 1), own = Math.Max(counts[row], 1);
         return kind switch
         {
-            LossAggregationKind.SequenceMeanTokenMean => 1 / (RowsCounted(weights) * own),
+            LossAggregationKind.SequenceMeanTokenMean => 1 / (rowsCounted * own),
             LossAggregationKind.SequenceMeanTokenMeanNonEmpty => 1 / (counts.Count(count => count > 0) * own),
             LossAggregationKind.TokenMean => 1 / total,
-            LossAggregationKind.SequenceMeanTokenSum => 1.0 / RowsCounted(weights),
+            LossAggregationKind.SequenceMeanTokenSum => 1.0 / rowsCounted,
             _ => 1,
         };
     }

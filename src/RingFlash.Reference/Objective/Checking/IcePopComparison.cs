@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Globalization;
 using System.Linq;
 using RingFlash.Reference.Operators;
 
@@ -19,7 +20,14 @@ public sealed record IcePopDifference(int Rollout, int Token, double Expected, d
 /// <param name="Wrong">Those outside their tolerance.</param>
 /// <param name="Worst">The largest distance in units of its tolerance; ∞ where nothing is tolerated.</param>
 /// <param name="First">The first wrong number, or null.</param>
-public sealed record IcePopQuantity(string Name, int Compared, int Wrong, double Worst, IcePopDifference? First);
+public sealed record IcePopQuantity(string Name, int Compared, int Wrong, double Worst, IcePopDifference? First)
+{
+    /// <summary>The first wrong number in words; empty where nothing is wrong.</summary>
+    public string Text => First is null ? string.Empty : string.Create(
+        CultureInfo.InvariantCulture,
+        $"{Name}{(First.Rollout < 0 ? string.Empty : $" of rollout {First.Rollout}, token {First.Token}")} is "
+        + $"{First.Actual:R}, expected {First.Expected:R}");
+}
 
 /// <summary>Compares two sets of values of one case, in the order in which the objective computes them: the first wrong
 /// quantity is the one to look at.</summary>
@@ -29,11 +37,13 @@ public sealed class IcePopComparison
     private readonly List<string> _notCompared = [];
     private readonly RolloutBatch _batch;
     private readonly IcePopTolerance _tolerance;
+    private readonly byte[] _everywhere;
 
     private IcePopComparison(RolloutBatch batch, IcePopTolerance tolerance)
     {
         _batch = batch;
         _tolerance = tolerance;
+        _everywhere = PackedRows.Ones(batch.Rollouts * batch.ResponseLength);
     }
 
     /// <summary>Every quantity that both sides have.</summary>
@@ -45,12 +55,27 @@ public sealed class IcePopComparison
     /// <summary>Numbers compared.</summary>
     public int Compared => _quantities.Sum(quantity => quantity.Compared);
 
+    /// <summary>Whether a loss or a gradient is among what was compared.</summary>
+    public bool HasLossOrGradient => _quantities.Any(quantity =>
+        quantity.Name.StartsWith("loss.", StringComparison.Ordinal)
+        || quantity.Name.StartsWith("grad.", StringComparison.Ordinal));
+
     /// <summary>The first wrong quantity, or null.</summary>
     public IcePopQuantity? FirstWrong => _quantities.FirstOrDefault(quantity => quantity.Wrong > 0);
+
+    /// <summary>The names of the wrong quantities.</summary>
+    public IReadOnlyList<string> WrongNames =>
+        [.. _quantities.Where(quantity => quantity.Wrong > 0).Select(quantity => quantity.Name)];
 
     /// <summary>The first wrong quantity with a place, or null.</summary>
     public IcePopQuantity? FirstWrongToken =>
         _quantities.FirstOrDefault(quantity => quantity is { Wrong: > 0, First.Rollout: >= 0 });
+
+    /// <summary>The first wrong number in one line, with its rollout and token: a loss is followed by the first wrong
+    /// token, where there is one. Empty where nothing is wrong.</summary>
+    public string Difference => FirstWrong is not { } first ? string.Empty
+        : first.First!.Rollout >= 0 || FirstWrongToken is not { } token ? first.Text
+        : $"{first.Text}; first wrong token: {token.Text}";
 
     /// <summary>Whether something was compared and nothing is wrong.</summary>
     public bool Agrees => Compared > 0 && FirstWrong is null;
@@ -67,20 +92,25 @@ public sealed class IcePopComparison
         ArgumentNullException.ThrowIfNull(expected);
         ArgumentNullException.ThrowIfNull(actual);
         IcePopComparison comparison = new(batch, tolerance);
-        comparison.Flags("keep", expected.Keep, actual.Keep, everywhere: true);
+        comparison.Flags("keep", expected.Keep, actual.Keep, comparison._everywhere);
+        comparison.Flags(
+            "keep_ratio_space", expected.KeepRatioSpace, actual.KeepRatioSpace, comparison._everywhere);
         comparison.Tokens("log_k", expected.LogRatio, actual.LogRatio, tolerance.LogRatio);
         comparison.Tokens("weight", expected.Weight, actual.Weight, tolerance.Weight);
-        comparison.Tokens("r", expected.PolicyRatio, actual.PolicyRatio, tolerance.PolicyRatio);
-        comparison.Flags("ppo_clipped", expected.Clipped, actual.Clipped, everywhere: false);
-        comparison.Tokens("per_token_loss", expected.PerTokenLoss, actual.PerTokenLoss, tolerance.Product);
+        comparison.Tokens("r", expected.PolicyRatio, actual.PolicyRatio, tolerance.PolicyRatio, expected.Keep);
+        comparison.Flags("ppo_clipped", expected.Clipped, actual.Clipped, expected.Keep, tolerance.Clipped);
+        comparison.Tokens("per_token_loss", expected.PerTokenLoss, actual.PerTokenLoss, tolerance.Contribution);
         comparison.Losses(expected, actual);
         comparison.Gradients("grad", expected.Gradient, actual.Gradient);
-        comparison.Gradients(
-            "analytic_grad",
-            expected.AnalyticGradient,
-            actual.AnalyticGradient.Count > 0 || expected.AnalyticGradient.Count == 0
-                ? actual.AnalyticGradient
-                : actual.Gradient);
+        if (expected.AnalyticGradient.Count > 0 || actual.AnalyticGradient.Count > 0)
+        {
+            // Autograd and the closed formula give one gradient; whoever has only one of them is held to both.
+            comparison.Gradients(
+                "analytic_grad",
+                expected.AnalyticGradient.Count > 0 ? expected.AnalyticGradient : expected.Gradient,
+                actual.AnalyticGradient.Count > 0 ? actual.AnalyticGradient : actual.Gradient);
+        }
+
         comparison.Divergences(expected, actual);
         comparison.MetricValues(expected, actual);
         return comparison;
@@ -107,16 +137,26 @@ public sealed class IcePopComparison
         return null;
     }
 
-    private void Flags(string name, byte[]? expected, byte[]? actual, bool everywhere) => Tokens(
-        name,
-        expected is null ? null : Array.ConvertAll(expected, flag => (double)flag),
-        actual is null ? null : Array.ConvertAll(actual, flag => (double)flag),
-        (_, _) => 0,
-        everywhere);
+    private void Flags(
+        string name,
+        byte[]? expected,
+        byte[]? actual,
+        byte[]? where,
+        Func<int, double, double>? tolerance = null) => Tokens(
+            name,
+            expected is null ? null : Array.ConvertAll(expected, flag => (double)flag),
+            actual is null ? null : Array.ConvertAll(actual, flag => (double)flag),
+            tolerance ?? ((_, _) => 0),
+            where);
 
-    // Weights and ratios outside the response are nobody's business; decisions and gradients there must be 0.
+    // Weights outside the response are nobody's business, nor are policy ratios of dropped tokens; decisions and
+    // gradients there must be 0.
     private void Tokens(
-        string name, double[]? expected, double[]? actual, Func<int, double, double> tolerance, bool everywhere = false)
+        string name,
+        double[]? expected,
+        double[]? actual,
+        Func<int, double, double> tolerance,
+        byte[]? where = null)
     {
         if (actual is null)
         {
@@ -129,12 +169,13 @@ public sealed class IcePopComparison
             return;
         }
 
+        ReadOnlySpan<byte> compare = where ?? _batch.ResponseMask;
         int compared = 0, wrong = 0;
         double worst = 0;
         IcePopDifference? first = null;
         for (int index = 0; index < expected.Length; index++)
         {
-            if (!everywhere && _batch.ResponseMask[index] == 0)
+            if (compare[index] == 0)
             {
                 continue;
             }
@@ -188,7 +229,19 @@ public sealed class IcePopComparison
     {
         foreach ((string word, double[] value) in actual)
         {
-            Tokens($"{name}.{word}", expected.GetValueOrDefault(word), value, _tolerance.Product, everywhere: true);
+            if (Aggregation(word) is LossAggregationKind kind)
+            {
+                Tokens(
+                    $"{name}.{word}",
+                    expected.GetValueOrDefault(word),
+                    value,
+                    (index, number) => _tolerance.Gradient(kind, index, number),
+                    _everywhere);
+            }
+            else
+            {
+                _notCompared.Add($"{name}.{word}");
+            }
         }
     }
 
@@ -211,7 +264,7 @@ public sealed class IcePopComparison
                     ours.TotalGradient,
                     value.TotalGradient,
                     (index, number) => _tolerance.TotalGradient(kind, index, number),
-                    everywhere: true);
+                    _everywhere);
             }
             else
             {

@@ -5,40 +5,63 @@ using RingFlash.Reference.Operators;
 
 namespace RingFlash.Reference.Objective.Checking;
 
-/// <summary>How far a number may be from ours before it is called wrong; golden/icepop/README.md names the rules.</summary>
+/// <summary>How far a number may be from the expected one before it is called wrong; golden/icepop/README.md names the
+/// rules.</summary>
 /// <remarks>
-/// <para>float64: 1e-12 of the value, and 1e-12·Σ|contributions| for contributions, losses and gradients.</para>
+/// <para>float64: 1e-12 of the value, and 1e-12 of what may cancel in it: Σ|c · contribution| for a loss, that of its
+/// own row for an element of a gradient.</para>
 /// <para>float32, u = 2⁻²⁴: a weight (|o| + |q| + |Δ| + 4)·u of itself, because both inputs, their difference and the
-/// exponential round; a policy ratio the same with ℓ and o; a gradient is their product with four more roundings; a loss
-/// has the sum of those plus 1e-6·Σ|c · contribution| for the order of somebody else's sum.</para>
-/// <para>Decisions are exact. What is not finite must be the same.</para>
+/// exponential round; a policy ratio the same with ℓ and o; a gradient is their product with four more roundings; a
+/// loss has the sum of those plus 1e-6·Σ|c · contribution| for the order of somebody else's sum. All of it twice,
+/// because both sides have rounded.</para>
+/// <para>Decisions are exact, and what is not finite must be the same. In float32 a policy ratio that is nearer to the
+/// clip than it rounds may be clipped or not; its gradient may then be 0 or not.</para>
 /// </remarks>
 public sealed class IcePopTolerance
 {
     private const double Unit = 1.0 / (1 << 24);
     private const double Relative = 1e-12;
+    private const double SumRelative = 1e-6;
     private const double SmallestSingle = 1.2e-38; // whoever flushes subnormal numbers loses at most this
 
     private readonly RolloutBatch _batch;
     private readonly ObjectiveResult _result;
     private readonly bool _single;
     private readonly double _times;
-    private readonly double _contributions;
+    private readonly double[] _contributions;
+    private readonly double[] _rowContributions;
+    private readonly double[] _weightUnits;
+    private readonly IcePopExpectation _expected;
 
     /// <summary>Prepares the gauges.</summary>
     /// <param name="batch">The inputs.</param>
-    /// <param name="result">Our result on them.</param>
-    /// <param name="single">Whether the numbers to be judged are float32.</param>
-    /// <param name="times">2 where both sides are float32, so that both have erred.</param>
-    public IcePopTolerance(RolloutBatch batch, ObjectiveResult result, bool single, double times = 1)
+    /// <param name="result">The published objective on them, in float64.</param>
+    /// <param name="expected">What the numbers are held against; another profile's have other sizes.</param>
+    /// <param name="single">Whether both sides are float32.</param>
+    public IcePopTolerance(RolloutBatch batch, ObjectiveResult result, IcePopExpectation expected, bool single)
     {
         ArgumentNullException.ThrowIfNull(batch);
         ArgumentNullException.ThrowIfNull(result);
+        ArgumentNullException.ThrowIfNull(expected);
         _batch = batch;
         _result = result;
         _single = single;
-        _times = times;
-        _contributions = result.Contributions.Where(double.IsFinite).Sum(Math.Abs);
+        _times = single ? 2 : 1;
+        _expected = expected;
+        _contributions = Array.ConvertAll(expected.PerTokenLoss ?? result.Contributions, Finite);
+        _rowContributions = new double[batch.Rollouts];
+        _weightUnits = new double[_contributions.Length];
+        for (int index = 0; index < _contributions.Length; index++)
+        {
+            _rowContributions[Row(index)] += _contributions[index];
+            _weightUnits[index] = Size(batch.OldLogProbabilities, index)
+                + Size(batch.InferenceLogProbabilities, index) + Finite(result.LogRatios[index]) + 4;
+        }
+
+        for (int row = 0; row < batch.Rollouts && expected.Weight is not null; row++)
+        {
+            GatherResponseWeight(row, expected.Weight);
+        }
     }
 
     /// <summary>For Δ.</summary>
@@ -54,23 +77,36 @@ public sealed class IcePopTolerance
     /// <param name="index">The token.</param>
     /// <param name="value">The expected value.</param>
     /// <returns>The largest allowed distance.</returns>
-    public double Weight(int index, double value) =>
-        (_single ? _times * WeightUnits(index) * Unit : Relative) * Math.Abs(value);
+    public double Weight(int index, double value) => Scaled(WeightUnits(index), value);
 
     /// <summary>For a policy ratio.</summary>
     /// <param name="index">The token.</param>
     /// <param name="value">The expected value.</param>
     /// <returns>The largest allowed distance.</returns>
-    public double PolicyRatio(int index, double value) =>
-        (_single ? _times * RatioUnits(index) * Unit : Relative) * Math.Abs(value);
+    public double PolicyRatio(int index, double value) => Scaled(RatioUnits(index), value);
 
-    /// <summary>For a contribution or an element of a gradient.</summary>
+    /// <summary>For a contribution before aggregation.</summary>
     /// <param name="index">The token.</param>
     /// <param name="value">The expected value.</param>
     /// <returns>The largest allowed distance.</returns>
-    public double Product(int index, double value) => _single
-        ? (_times * ProductUnits(index) * Unit * Math.Abs(value)) + SmallestSingle
-        : (Relative * Math.Abs(value)) + (Relative * _contributions);
+    public double Contribution(int index, double value) =>
+        Scaled(ProductUnits(index), value) + (_single ? 0 : Relative * _rowContributions[Row(index)]);
+
+    /// <summary>For an element of a gradient.</summary>
+    /// <param name="aggregation">The aggregation.</param>
+    /// <param name="index">The token.</param>
+    /// <param name="value">The expected value.</param>
+    /// <returns>The largest allowed distance.</returns>
+    public double Gradient(LossAggregationKind aggregation, int index, double value) =>
+        Scaled(ProductUnits(index), value) + (Coefficient(aggregation, index) * (!_single
+            ? Relative * _rowContributions[Row(index)]
+            : IsAtClip(index) ? _contributions[index] : 0));
+
+    /// <summary>For the decision of the clip.</summary>
+    /// <param name="index">The token.</param>
+    /// <param name="value">The expected value.</param>
+    /// <returns>1 where either is right, otherwise 0.</returns>
+    public double Clipped(int index, double value) => _single && IsAtClip(index) ? 1 : 0;
 
     /// <summary>For a loss.</summary>
     /// <param name="aggregation">The aggregation.</param>
@@ -78,16 +114,15 @@ public sealed class IcePopTolerance
     /// <returns>The largest allowed distance.</returns>
     public double Loss(LossAggregationKind aggregation, double value)
     {
-        if (!_single)
+        double sum = _single ? SmallestSingle : Relative * Math.Abs(value);
+        double[]? gradient = _expected.Gradient.GetValueOrDefault(aggregation.Word());
+        for (int index = 0; index < _contributions.Length; index++)
         {
-            return (Relative * Math.Abs(value)) + (Relative * _contributions);
-        }
-
-        double sum = SmallestSingle;
-        for (int index = 0; index < _result.Contributions.Length; index++)
-        {
-            double size = Finite(_result.Contributions[index] * Coefficient(aggregation, index));
-            sum += size * ((ProductUnits(index) * Unit) + 1e-6);
+            // A token that trains has its contribution as gradient, whoever's contribution it is.
+            double size = Math.Max(
+                _contributions[index] * Coefficient(aggregation, index),
+                gradient is null ? 0 : Finite(gradient[index]));
+            sum += size * (_single ? (ProductUnits(index) * Unit) + SumRelative : Relative);
         }
 
         return _times * sum;
@@ -100,12 +135,12 @@ public sealed class IcePopTolerance
     public double Divergence(LossAggregationKind aggregation, double value)
     {
         double sum = 0;
-        for (int index = 0; index < _result.Contributions.Length; index++)
+        for (int index = 0; index < _contributions.Length; index++)
         {
             if (_batch.ResponseMask[index] != 0)
             {
-                double units = _single ? (DivergenceUnits(index) * Unit) + 1e-6 : Relative;
-                sum += Finite(Coefficient(aggregation, index)) * DivergenceSize(index) * units;
+                double units = _single ? (DivergenceUnits(index) * Unit) + SumRelative : Relative;
+                sum += Coefficient(aggregation, index) * DivergenceSize(index) * units;
             }
         }
 
@@ -119,15 +154,14 @@ public sealed class IcePopTolerance
     /// <returns>The largest allowed distance.</returns>
     public double TotalGradient(LossAggregationKind aggregation, int index, double value)
     {
-        double lambda = Math.Abs(_result.Options.KullbackLeiblerCoefficient) * Finite(Coefficient(aggregation, index));
-        double size = lambda * DivergenceSize(index);
-        return _single
-            ? (_times * (ProductUnits(index) + DivergenceUnits(index)) * Unit * (Math.Abs(value) + size)) + SmallestSingle
-            : (Relative * (Math.Abs(value) + size)) + (Relative * _contributions);
+        double lambda = Math.Abs(_result.Options.KullbackLeiblerCoefficient);
+        double size = lambda * Coefficient(aggregation, index) * DivergenceSize(index);
+        return Gradient(aggregation, index, value)
+            + (_single ? _times * (ProductUnits(index) + DivergenceUnits(index)) * Unit * size : Relative * size);
     }
 
-    /// <summary>For a metric. Means of signed differences cancel, so their gauge is the mean of the absolute ones; counts
-    /// are exact.</summary>
+    /// <summary>For a metric. Means of signed differences cancel, so their gauge is the mean of the absolute ones;
+    /// counts are exact.</summary>
     /// <param name="name">Its name.</param>
     /// <param name="value">The expected value.</param>
     /// <returns>The largest allowed distance.</returns>
@@ -139,6 +173,12 @@ public sealed class IcePopTolerance
             return 0;
         }
 
+        if (_single && name == "ppo_clip_fraction")
+        {
+            int either = Enumerable.Range(0, _contributions.Length).Count(IsAtClip);
+            return (1e-5 + either) / Math.Max(_result.Metrics.ValidTokens, 1);
+        }
+
         double gauge = Finite(_result.Metrics.MeanAbsoluteDifference) + (_single ? 1 : 1e-3);
         return (_single ? 1e-5 : Relative) * (Math.Abs(value) + gauge);
     }
@@ -147,11 +187,40 @@ public sealed class IcePopTolerance
 
     private static double Size(ReadOnlySpan<double> values, int index) => values.IsEmpty ? 0 : Finite(values[index]);
 
-    private double WeightUnits(int index)
+    private double Scaled(double units, double value) => _single
+        ? (_times * units * Unit * Math.Abs(value)) + SmallestSingle
+        : Relative * Math.Abs(value);
+
+    private bool IsAtClip(int index)
     {
-        double old = Size(_batch.OldLogProbabilities, index), inference = Size(_batch.InferenceLogProbabilities, index);
-        return old + inference + Finite(_result.LogRatios[index]) + 4;
+        double ratio = Math.Exp(_batch.CurrentLogProbabilities[index] - _batch.OldLogProbabilities[index]);
+        double width = _times * RatioUnits(index) * Unit * ratio;
+        return _result.Decisions[index] == TokenDecision.Kept
+            && (Math.Abs(ratio - 1 - _result.Options.EpsilonHigh) <= width
+                || Math.Abs(ratio - 1 + _result.Options.EpsilonLow) <= width);
     }
+
+    private int Row(int index) => index / _batch.ResponseLength;
+
+    // A weight that all of a response shares is a product over its tokens, and has all of their roundings.
+    private void GatherResponseWeight(int row, double[] weights)
+    {
+        int[] tokens =
+        [
+            .. Enumerable.Range(row * _batch.ResponseLength, _batch.ResponseLength)
+                .Where(index => _batch.ResponseMask[index] != 0),
+        ];
+        if (tokens.Length > 1 && weights[tokens[0]] != 1 && tokens.All(index => weights[index] == weights[tokens[0]]))
+        {
+            double sum = tokens.Sum(index => _weightUnits[index]);
+            foreach (int index in tokens)
+            {
+                _weightUnits[index] = sum;
+            }
+        }
+    }
+
+    private double WeightUnits(int index) => _weightUnits[index];
 
     private double RatioUnits(int index)
     {
@@ -177,5 +246,5 @@ public sealed class IcePopTolerance
         : _batch.CurrentLogProbabilities[index] - _batch.ReferenceLogProbabilities[index];
 
     private double Coefficient(LossAggregationKind aggregation, int index) =>
-        _result.Coefficient(aggregation, index / _result.ResponseLength);
+        Finite(_result.Coefficient(aggregation, Row(index)));
 }

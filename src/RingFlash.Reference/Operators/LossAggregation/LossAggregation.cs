@@ -40,14 +40,14 @@ public static partial class LossAggregation
 
     /// <summary>The coefficient of a token in a row of n tokens.</summary>
     /// <param name="kind">The aggregation.</param>
-    /// <param name="rowCount">n; may carry an added constant.</param>
+    /// <param name="rowCount">n.</param>
     /// <param name="denominators">The counts of the whole batch.</param>
     /// <returns>c; 0 for an empty row where only rows with tokens count.</returns>
-    public static double Coefficient(LossAggregationKind kind, double rowCount, LossDenominators denominators) =>
+    public static double Coefficient(LossAggregationKind kind, int rowCount, LossDenominators denominators) =>
         kind switch
         {
             LossAggregationKind.SequenceMeanTokenMean =>
-                1 / (Positive(denominators.Rollouts) * (rowCount > 0 ? rowCount : 1)),
+                1 / (Positive(denominators.Rollouts) * Math.Max(rowCount, 1)),
             LossAggregationKind.SequenceMeanTokenMeanNonEmpty =>
                 rowCount > 0 ? 1 / (Positive(denominators.NonEmptyRollouts) * rowCount) : 0,
             LossAggregationKind.TokenMean => 1 / Positive(denominators.Tokens),
