@@ -51,7 +51,7 @@ internal static class BenchCommand
             "ringflash bench growth --svg growth.svg          # time against tokens, context, experts, layers")
         {
             shapes, threads, filter, quick, json, svg,
-            BenchGrowthCommand.Create(context),
+            BenchGrowthCommand.Create(context, shapes),
         };
         command.SetAction((parsed, cancellation) =>
         {

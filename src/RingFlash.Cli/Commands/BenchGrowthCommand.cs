@@ -14,8 +14,9 @@ internal static class BenchGrowthCommand
 {
     /// <summary>Creates the command.</summary>
     /// <param name="context">The outside world.</param>
+    /// <param name="shapes">The argument of <c>bench</c>, which means nothing here.</param>
     /// <returns>The command.</returns>
-    public static Command Create(ToolContext context)
+    public static Command Create(ToolContext context, Argument<string[]> shapes)
     {
         Option<int> threads = new("--threads")
         {
@@ -40,6 +41,11 @@ internal static class BenchGrowthCommand
         };
         command.SetAction((parsed, cancellation) =>
         {
+            if (parsed.GetValue(shapes) is { Length: > 0 } words)
+            {
+                throw new UsageException($"bench growth has its own small model; '{words[0]}' is not measured");
+            }
+
             BenchmarkOptions options = new()
             {
                 ThreadCount = BenchCommand.Threads(parsed.GetValue(threads)),

@@ -21,9 +21,10 @@ public static class RooflinePicture
     private const int Top = 60;
     private const int Bottom = 50;
     private const int LabelSize = 9;
-    private const double LabelWidth = 4.9; // of a character, on average
+    private const double LabelWidth = 5.2; // of a character, on average
     private const string Grid = "#e5e5e5";
     private const string Roof = "#111111";
+    private const string Leader = "#b0b0b0";
 
     /// <summary>Writes the file, whole or not at all.</summary>
     /// <param name="path">The file.</param>
@@ -153,7 +154,7 @@ public static class RooflinePicture
             (double labelX, double labelY) = Place(x, y, width);
             if (Math.Abs(labelY - y) > LabelSize || Math.Abs(labelX - x) > width + LabelSize)
             {
-                svg.Line(x, y, labelX < x ? labelX + width : labelX, labelY, Grid);
+                svg.Line(x, y, labelX < x ? labelX + width : labelX, labelY, Leader);
             }
 
             svg.Dot(x, y, colour);

@@ -130,6 +130,7 @@ public sealed class BenchTests
         Assert.Equal(ExitCodes.WrongUsage, (await Bench(options => options, "--threads", "0")).Code);
         Assert.Equal(ExitCodes.WrongUsage, (await Bench(options => options, "--filter", "no such case")).Code);
         Assert.Equal(ExitCodes.WrongUsage, (await Bench(options => options, "--json", "a", "--svg", "a")).Code);
+        Assert.Equal(ExitCodes.WrongUsage, (await Bench(options => options, "ring-mini-2.0", "growth")).Code);
         foreach (string[] words in new string[][] { ["--quick"], ["growth", "--quick"] })
         {
             ToolRun small = await Bench(options => options with { AvailableMemoryBytes = 1000 }, words);
