@@ -47,6 +47,7 @@ public static class Benchmark
             cancellation.ThrowIfCancellationRequested();
             progress?.Report(new(results.Count, cases.Count, next.Label));
             inputs.ReleaseUnless(next.Weights);
+            GC.Collect(); // the last case's arrays; later it would be this case's time, and memory that nobody counted
             results.Add(Measure(next, inputs, measurement, options));
         }
 
