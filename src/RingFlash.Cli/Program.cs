@@ -94,6 +94,8 @@ internal static class Program
             debug,
             VerifyCommand.Create(context),
             IcePopCommand.Create(context),
+            SynthCommand.Create(context),
+            CaptureCommand.Create(context),
             BenchCommand.Create(context),
         };
         root.HelpName = "ringflash";

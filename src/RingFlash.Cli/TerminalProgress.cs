@@ -10,27 +10,38 @@ using Spectre.Console;
 namespace RingFlash.Cli;
 
 /// <summary>One moving line while a person waits; it is gone when the report begins.</summary>
-internal sealed class TerminalProgress : IProgress<VerifyProgress>
+internal static class TerminalProgress
 {
-    private readonly ProgressTask _task;
-
-    private TerminalProgress(ProgressTask task) => _task = task;
-
-    /// <summary>Runs work and shows where it stands.</summary>
-    /// <param name="context">The outside world; its output is a terminal.</param>
-    /// <param name="work">The work.</param>
+    /// <summary>Runs work and shows where it stands; without a terminal it only runs it.</summary>
+    /// <typeparam name="TProgress">What the work reports on the way.</typeparam>
+    /// <typeparam name="TResult">What it returns.</typeparam>
+    /// <param name="context">The outside world.</param>
+    /// <param name="describe">A line, and the share that is done, 0 … 1.</param>
+    /// <param name="work">The work; gets null where nobody watches.</param>
     /// <returns>What the work returns.</returns>
-    public static VerifyReport Run(ToolContext context, Func<IProgress<VerifyProgress>, VerifyReport> work) =>
-        ReportConsole.CreateLive(context.Output, context.Colour)
-            .Progress()
-            .AutoClear(true)
-            .Columns(
-                new SpinnerColumn(),
-                new PercentageColumn(),
-                new TaskDescriptionColumn { Alignment = Justify.Left })
-            .Start(live => work(new TerminalProgress(live.AddTask("starting"))));
+    public static TResult Run<TProgress, TResult>(
+        ToolContext context,
+        Func<TProgress, (string Text, double Fraction)> describe,
+        Func<IProgress<TProgress>?, TResult> work) =>
+        !context.OutputIsTerminal
+            ? work(null)
+            : ReportConsole.CreateLive(context.Output, context.Colour)
+                .Progress()
+                .AutoClear(true)
+                .Columns(
+                    new SpinnerColumn(),
+                    new PercentageColumn(),
+                    new TaskDescriptionColumn { Alignment = Justify.Left })
+                .Start(live => work(new Line<TProgress>(live.AddTask("starting"), describe)));
 
-    /// <summary>Checks properties and shows which; nothing is shown where nobody watches.</summary>
+    /// <summary>Runs a verification and shows where it stands.</summary>
+    /// <param name="context">The outside world.</param>
+    /// <param name="work">The verification.</param>
+    /// <returns>Its report.</returns>
+    public static VerifyReport Run(ToolContext context, Func<IProgress<VerifyProgress>?, VerifyReport> work) =>
+        Run<VerifyProgress, VerifyReport>(context, Describe, work);
+
+    /// <summary>Checks properties and shows which.</summary>
     /// <param name="context">The outside world.</param>
     /// <param name="properties">The properties.</param>
     /// <param name="check">Checks one.</param>
@@ -38,42 +49,31 @@ internal sealed class TerminalProgress : IProgress<VerifyProgress>
     public static IReadOnlyList<PropertyReport> Run(
         ToolContext context,
         IReadOnlyList<ObjectiveProperty> properties,
-        Func<ObjectiveProperty, PropertyReport> check)
-    {
-        if (!context.OutputIsTerminal)
-        {
-            return [.. properties.Select(check)];
-        }
-
-        return ReportConsole.CreateLive(context.Output, context.Colour)
-            .Progress()
-            .AutoClear(true)
-            .Columns(
-                new SpinnerColumn(),
-                new PercentageColumn(),
-                new TaskDescriptionColumn { Alignment = Justify.Left })
-            .Start(live =>
-            {
-                ProgressTask task = live.AddTask("starting", maxValue: properties.Count);
-                List<PropertyReport> reports = [];
-                foreach (ObjectiveProperty property in properties)
+        Func<ObjectiveProperty, PropertyReport> check) =>
+        Run<(ObjectiveProperty Property, int Done), IReadOnlyList<PropertyReport>>(
+            context,
+            at => ($"{at.Property.Number} {at.Property.Statement}", (double)at.Done / properties.Count),
+            progress =>
+            [
+                .. properties.Select((property, index) =>
                 {
-                    task.Description = Markup.Escape($"{property.Number} {property.Statement}");
-                    reports.Add(check(property));
-                    task.Increment(1);
-                }
+                    progress?.Report((property, index));
+                    return check(property);
+                }),
+            ]);
 
-                return reports;
-            });
-    }
+    private static (string Text, double Fraction) Describe(VerifyProgress value) => (
+        $"{value.Run}/{value.Runs} {value.Case} {value.Engine} {VerifyReport.ModeWord(value.Mode)}: {value.Step}",
+        (value.Run - 1 + Math.Clamp(value.Fraction, 0, 1)) / Math.Max(1, value.Runs));
 
-    /// <inheritdoc/>
-    public void Report(VerifyProgress value)
+    private sealed class Line<TProgress>(
+        ProgressTask task, Func<TProgress, (string Text, double Fraction)> describe) : IProgress<TProgress>
     {
-        string text = $"{value.Run}/{value.Runs} {value.Case} {value.Engine} {VerifyReport.ModeWord(value.Mode)}: "
-            + value.Step;
-        _task.Description = Markup.Escape(InvalidInputException.Escape(text));
-        double done = (value.Run - 1 + Math.Clamp(value.Fraction, 0, 1)) / Math.Max(1, value.Runs);
-        _task.Value = 100 * done;
+        public void Report(TProgress value)
+        {
+            (string text, double fraction) = describe(value);
+            task.Description = Markup.Escape(InvalidInputException.Escape(text));
+            task.Value = 100 * fraction;
+        }
     }
 }

@@ -60,7 +60,7 @@ internal static class AttentionBenchmark
         float[] cache = new float[call.Keys.Length + call.Values.Length];
         Array.Fill(cache, 1f); // pages that were never written are all one page of zeros
         Console.WriteLine(
-            $"one token and {cached} cached positions, float32, 2 threads; {cache.Length * 4 / 1e6:F1} MB must be read");
+            $"one token and {cached} cached positions, float32, 2 threads; {cache.Length * 4 / 1e6:F1} MB are read");
         PairedRounds paired = new();
         paired.Add("reading as many bytes", () => RawMemory.Read(workers, cache));
         paired.Add("vector512", () => call.Attend(ExecutionEngine.Vector512, workers));
@@ -103,7 +103,10 @@ internal static class AttentionBenchmark
         public PythonPeer? Peer(string python, WorkerPool workers)
         {
             using PeerData data = new(
-                ("query", query), ("keys", Keys), ("values", Values), ("output", Attend(ExecutionEngine.Vector512, workers)));
+                ("query", query),
+                ("keys", Keys),
+                ("values", Values),
+                ("output", Attend(ExecutionEngine.Vector512, workers)));
             int[] sizes = [Heads, KeyValueHeads, shape.QueryTokens, shape.PastTokens, Width];
             return data.Start(python, "attention", sizes);
         }

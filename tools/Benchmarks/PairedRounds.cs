@@ -9,7 +9,12 @@ namespace RingFlash.Benchmarks;
 /// <summary>Times several actions in alternation and reports medians of the ratios within a round.</summary>
 internal sealed class PairedRounds
 {
+    private static readonly TimeSpan CompilerTime = TimeSpan.FromMilliseconds(500);
+
     private readonly List<(string Name, Func<double> Milliseconds)> contenders = [];
+
+    /// <summary>Rest between contenders, so that threads which spin after their work do not disturb the next one.</summary>
+    public int PauseMilliseconds { get; init; }
 
     /// <summary>Adds an action that is timed here.</summary>
     /// <param name="name">What it is called in the table.</param>
@@ -31,12 +36,7 @@ internal sealed class PairedRounds
     /// <param name="warmUps">Rounds that are not counted.</param>
     public void Run(int rounds, int warmUps = 40)
     {
-<<<<<<< HEAD
-        foreach (Result result in Measure(rounds, warmUps: 40))
-=======
-        double[][] times = [.. contenders.Select(_ => new double[rounds])];
-        for (int round = -warmUps; round < rounds; round++)
->>>>>>> h-attention
+        foreach (Result result in Measure(rounds, Math.Min(warmUps, rounds)))
         {
             Console.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
@@ -47,22 +47,26 @@ internal sealed class PairedRounds
 
     /// <summary>Runs.</summary>
     /// <param name="rounds">Rounds after the warm-up.</param>
-    /// <param name="warmUps">Rounds that are not counted.</param>
+    /// <param name="warmUps">Rounds before, not counted; more where they take so little time that the compiler has not
+    /// yet made its last version.</param>
     /// <returns>One per contender, in the order in which they were added.</returns>
     public Result[] Measure(int rounds, int warmUps)
     {
+        long start = Stopwatch.GetTimestamp();
+        for (int round = 0; round < warmUps || Stopwatch.GetElapsedTime(start) < CompilerTime; round++)
+        {
+            contenders.ForEach(contender => contender.Milliseconds());
+        }
+
         double[][] times = [.. contenders.Select(_ => new double[rounds])];
-        for (int round = -warmUps; round < rounds; round++)
+        for (int round = 0; round < rounds; round++)
         {
             for (int turn = 0; turn < contenders.Count; turn++)
             {
                 // Every other round goes backwards: nobody always comes after the same one, into its caches.
                 int index = round % 2 == 0 ? turn : contenders.Count - 1 - turn;
-                double time = contenders[index].Milliseconds();
-                if (round >= 0)
-                {
-                    times[index][round] = time;
-                }
+                System.Threading.Thread.Sleep(PauseMilliseconds);
+                times[index][round] = contenders[index].Milliseconds();
             }
         }
 

@@ -1,4 +1,5 @@
 using System;
+using System.IO;
 
 namespace RingFlash.Benchmarks;
 
@@ -18,16 +19,20 @@ internal static class Program
                 return ExpertsBenchmark.Run();
             case ["gemm", ..]:
                 return GemmBenchmark.Run(args[1..]);
+            case ["synth", ..]:
+                return SynthBenchmark.Run(args.Length > 1 ? args[1] : Path.GetTempPath());
             case ["attention", ..]:
                 return AttentionBenchmark.Run(args.Length > 1 ? args[1] : "python3");
             case ["elementwise", ..]:
                 return ElementwiseBenchmark.Run(args.Length > 1 ? args[1] : "python3");
             default:
-                Console.Error.WriteLine(
-                    "usage: dotnet run -c Release --project tools/Benchmarks -- "
-                    + "objective|attention|elementwise [PYTHON-WITH-TORCH]\n"
-                    + "                                                         gemm [bf16] [f32] [fp8]\n"
-                    + "                                                         experts");
+                Console.Error.WriteLine("usage: dotnet run -c Release --project tools/Benchmarks -- WORD");
+                Console.Error.WriteLine("  objective [PYTHON-WITH-TORCH]");
+                Console.Error.WriteLine("  gemm [bf16] [f32] [fp8]");
+                Console.Error.WriteLine("  experts");
+                Console.Error.WriteLine("  synth [FOLDER-ON-THE-DISK-TO-MEASURE]");
+                Console.Error.WriteLine("  attention [PYTHON-WITH-TORCH]");
+                Console.Error.WriteLine("  elementwise [PYTHON-WITH-TORCH]");
                 return 2;
         }
     }

@@ -46,6 +46,11 @@ internal static class VerifyCommand
             HelpName = "TEXT",
             DefaultValueFactory = _ => string.Empty,
         };
+        Option<string?> model = new("--model")
+        {
+            Description = "The checkpoint folder for cases of real weights; its tensors must have the case's SHA-256.",
+            HelpName = "DIR",
+        };
         Option<int> threads = new("--threads")
         {
             Description = "Worker threads; the results are the same bits for every number.",
@@ -63,7 +68,7 @@ internal static class VerifyCommand
             "ringflash verify golden/tiny-f32 --engine all --mode isolated --taps",
             "ringflash verify --filter layers.3.mlp --json report.json --junit report.xml")
         {
-            paths, engine, mode, filter, threads, taps, json, junit,
+            paths, engine, mode, filter, model, threads, taps, json, junit,
         };
         command.SetAction((parsed, cancellation) =>
         {
@@ -72,6 +77,7 @@ internal static class VerifyCommand
                 parsed.GetValue(engine)!,
                 parsed.GetValue(mode)!,
                 parsed.GetValue(filter)!,
+                parsed.GetValue(model),
                 parsed.GetValue(threads),
                 parsed.GetValue(taps),
                 parsed.GetValue(json),
@@ -101,15 +107,15 @@ internal static class VerifyCommand
 
         VerifyOptions options = new()
         {
+            Checkpoint = request.Model is null ? null : Path.GetFullPath(request.Model, context.CurrentDirectory),
             Paths = paths,
             Engines = engines,
             Modes = modes,
             Filter = request.Filter,
             ThreadCount = request.Threads,
         };
-        VerifyReport report = context.OutputIsTerminal
-            ? TerminalProgress.Run(context, progress => context.Verify(options, progress, cancellation))
-            : context.Verify(options, null, cancellation);
+        VerifyReport report =
+            TerminalProgress.Run(context, progress => context.Verify(options, progress, cancellation));
         cancellation.ThrowIfCancellationRequested();
 
         IAnsiConsole console = ReportConsole.Create(context.Output, context.Colour);
@@ -170,6 +176,7 @@ internal static class VerifyCommand
         string Engine,
         string Mode,
         string Filter,
+        string? Model,
         int Threads,
         bool Taps,
         string? Json,

@@ -1,5 +1,6 @@
 using System;
 using System.IO;
+using Microsoft.Win32.SafeHandles;
 using RingFlash.Reference.Numerics;
 
 namespace RingFlash.Reference.Checkpoint;
@@ -19,6 +20,8 @@ public static class AtomicFile
     private const int HandleDiskFull = unchecked((int)0x80070027);
     private const int NoSpaceErrno = 28;
 
+    private const string TemporarySuffix = ".tmp";
+
     /// <summary>Writes the file.</summary>
     /// <param name="path">The target; replaced when it exists.</param>
     /// <param name="body">Writes the content. When it throws, nothing changes and the exception goes on.</param>
@@ -36,7 +39,7 @@ public static class AtomicFile
         // CreateNew on a random name: a name that an attacker could guess might already be a link to somewhere else.
         string temporary = Path.Combine(
             Path.GetDirectoryName(target)!,
-            $".{Path.GetFileName(target)}.{Path.GetRandomFileName()}.tmp");
+            $".{Path.GetFileName(target)}.{Path.GetRandomFileName()}{TemporarySuffix}");
         bool created = false;
         try
         {
@@ -77,6 +80,25 @@ public static class AtomicFile
         ArgumentNullException.ThrowIfNull(text);
         byte[] bytes = System.Text.Encoding.UTF8.GetBytes(text);
         Write(path, stream => stream.Write(bytes));
+    }
+
+    /// <summary>Writes the file at explicit offsets, so that several threads may write at once.</summary>
+    /// <param name="path">The target; replaced when it exists.</param>
+    /// <param name="body">Writes the content through <see cref="RandomAccess"/>; does not close the handle.</param>
+    /// <exception cref="EnvironmentException">The disk is full or the folder cannot be written.</exception>
+    internal static void WriteAt(string path, Action<SafeFileHandle> body) =>
+        Write(path, stream => body(((FileStream)stream).SafeFileHandle));
+
+    /// <summary>Removes what killed runs left of a file: temporary names that no run will rename any more.</summary>
+    /// <param name="path">The target. The caller knows that no other run writes it now.</param>
+    internal static void RemoveLeftOvers(string path)
+    {
+        string target = Path.GetFullPath(path);
+        string pattern = $".{Path.GetFileName(target)}.*{TemporarySuffix}";
+        foreach (string leftOver in Directory.GetFiles(Path.GetDirectoryName(target)!, pattern))
+        {
+            TryDelete(leftOver);
+        }
     }
 
     private static void TryDelete(string path)

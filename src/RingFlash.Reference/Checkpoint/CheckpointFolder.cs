@@ -84,6 +84,11 @@ public sealed class CheckpointFolder : IWeightSource
     public void ReadPanel(TensorInfo tensor, long firstRow, long firstColumn, int columnCount, Span<float> panel) =>
         Require(tensor).ReadPanel(tensor, firstRow, firstColumn, columnCount, panel);
 
+    /// <summary>The file that holds a tensor.</summary>
+    /// <param name="tensor">A tensor of this checkpoint.</param>
+    /// <returns>The file; it stays open with the checkpoint.</returns>
+    public SafetensorsFile ShardOf(TensorInfo tensor) => Require(tensor);
+
     /// <summary>Checks that no file was replaced since it was opened.</summary>
     /// <exception cref="InvalidInputException">The size or time of a file changed.</exception>
     /// <exception cref="EnvironmentException">A file is gone.</exception>

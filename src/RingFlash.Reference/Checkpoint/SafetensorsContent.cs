@@ -88,11 +88,7 @@ public sealed record SafetensorsContent(TensorInfo Tensor, Action<Stream> WriteT
                 continue;
             }
 
-            for (int index = 0; index < piece.Length; index++)
-            {
-                narrow[index] = BFloat16.FromSingle(piece[index]);
-            }
-
+            BFloat16.FromSingle(piece, narrow.AsSpan(0, piece.Length));
             stream.Write(MemoryMarshal.AsBytes(narrow.AsSpan(0, piece.Length)));
         }
     }

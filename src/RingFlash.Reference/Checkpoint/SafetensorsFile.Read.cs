@@ -101,6 +101,15 @@ public sealed partial class SafetensorsFile
         ReadExactly(dataStart + entry.Begin + byteOffset, destination);
     }
 
+    /// <summary>Where a tensor's bytes lie in the file.</summary>
+    /// <param name="tensor">A tensor of this file.</param>
+    /// <returns>The first byte and the one behind the last, counted from the start of the file.</returns>
+    public (long Begin, long End) ByteRange(TensorInfo tensor)
+    {
+        SafetensorsHeader.Entry entry = Require(tensor);
+        return (dataStart + entry.Begin, dataStart + entry.End);
+    }
+
     /// <summary>Reads a whole integer or truth-value tensor, widened exactly; U64 is refused.</summary>
     /// <param name="tensor">A tensor of this file.</param>
     /// <returns>[elements], int64, row-major.</returns>

@@ -1,10 +1,7 @@
 using System;
-using System.Buffers.Binary;
 using System.Collections.Generic;
 using System.IO;
 using System.Linq;
-using System.Text.Encodings.Web;
-using System.Text.Json;
 using RingFlash.Reference.Numerics;
 
 namespace RingFlash.Reference.Checkpoint;
@@ -13,10 +10,7 @@ namespace RingFlash.Reference.Checkpoint;
 /// Writes safetensors files in canonical form: the same tensors give the same bytes, in whatever order they are handed
 /// over, and in the order the published library writes them.
 /// </summary>
-/// <remarks>
-/// Order: element types of larger alignment first, then names by their bytes. The header is padded with spaces to a
-/// multiple of eight, so every element is aligned. Metadata keys are sorted.
-/// </remarks>
+/// <remarks>The order is that of <see cref="SafetensorsLayout"/>.</remarks>
 public static class SafetensorsWriter
 {
     /// <summary>Writes a file whole or not at all (<see cref="AtomicFile"/>).</summary>
@@ -32,97 +26,26 @@ public static class SafetensorsWriter
         IReadOnlyDictionary<string, string>? metadata = null)
     {
         ArgumentNullException.ThrowIfNull(contents);
-        SafetensorsContent[] ordered =
-            [.. contents.OrderBy(content => content.Tensor, ElementTypes.FileOrder)];
-        byte[] header = BuildHeader(ordered, metadata);
+        Dictionary<string, SafetensorsContent> byName = [];
+        foreach (SafetensorsContent content in contents)
+        {
+            byName[content.Tensor.Name] = content; // a name that occurs twice is refused by the layout
+        }
+
+        SafetensorsLayout layout = new(contents.Select(content => content.Tensor), metadata);
         AtomicFile.Write(
             path,
             stream =>
             {
-                stream.Write(header);
-                foreach (SafetensorsContent content in ordered)
+                stream.Write(layout.Header);
+                foreach (TensorInfo tensor in layout.Tensors)
                 {
-                    CountingStream counter = new(stream, ByteLength(content.Tensor));
-                    content.WriteTo(counter);
-                    counter.EnsureComplete(content.Tensor);
+                    CountingStream counter = new(stream, SafetensorsLayout.ByteLength(tensor));
+                    byName[tensor.Name].WriteTo(counter);
+                    counter.EnsureComplete(tensor);
                 }
             });
     }
-
-    private static byte[] BuildHeader(SafetensorsContent[] ordered, IReadOnlyDictionary<string, string>? metadata)
-    {
-        using MemoryStream buffer = new();
-        buffer.Write(stackalloc byte[sizeof(ulong)]);
-        JsonWriterOptions options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-        using (Utf8JsonWriter writer = new(buffer, options))
-        {
-            writer.WriteStartObject();
-            if (metadata is not null)
-            {
-                writer.WriteStartObject("__metadata__");
-                foreach ((string key, string value) in metadata.OrderBy(pair => pair.Key, StringComparer.Ordinal))
-                {
-                    writer.WriteString(key, value);
-                }
-
-                writer.WriteEndObject();
-            }
-
-            WriteTensors(writer, ordered);
-            writer.WriteEndObject();
-        }
-
-        while (buffer.Length % sizeof(ulong) != 0)
-        {
-            buffer.WriteByte((byte)' ');
-        }
-
-        byte[] header = buffer.ToArray();
-        int length = header.Length - sizeof(ulong);
-        if (length > SafetensorsHeader.MaximumLength)
-        {
-            throw new ArgumentException(
-                $"The header has {length} bytes, the limit is {SafetensorsHeader.MaximumLength}.",
-                nameof(ordered));
-        }
-
-        BinaryPrimitives.WriteUInt64LittleEndian(header, (ulong)length);
-        return header;
-    }
-
-    private static void WriteTensors(Utf8JsonWriter writer, SafetensorsContent[] ordered)
-    {
-        HashSet<string> names = new(StringComparer.Ordinal) { "__metadata__" };
-        long position = 0;
-        foreach (SafetensorsContent content in ordered)
-        {
-            TensorInfo tensor = content.Tensor;
-            if (!names.Add(tensor.Name))
-            {
-                throw new ArgumentException($"Tensor name \"{tensor.Name}\" occurs twice or is reserved.");
-            }
-
-            long length = ByteLength(tensor);
-            writer.WriteStartObject(tensor.Name);
-            writer.WriteString("dtype"u8, tensor.ElementType.HeaderName());
-            writer.WriteStartArray("shape"u8);
-            foreach (long axis in tensor.Shape)
-            {
-                ArgumentOutOfRangeException.ThrowIfNegative(axis, tensor.Name);
-                writer.WriteNumberValue(axis);
-            }
-
-            writer.WriteEndArray();
-            writer.WriteStartArray("data_offsets"u8);
-            writer.WriteNumberValue(position);
-            position = checked(position + length);
-            writer.WriteNumberValue(position);
-            writer.WriteEndArray();
-            writer.WriteEndObject();
-        }
-    }
-
-    private static long ByteLength(TensorInfo tensor) => checked(tensor.ElementCount * tensor.ElementType.ByteCount());
 
     // A producer that is one byte off would shift every tensor behind it, in a file that still parses.
     private sealed class CountingStream(Stream inner, long expected) : Stream

@@ -1,4 +1,5 @@
 using System;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Threading;
 using RingFlash.Reference.Numerics;
@@ -116,7 +117,34 @@ public sealed unsafe class WeightPanels : IDisposable
         _ => PanelFormats.Float8E4M3.RowBytes,
     };
 
+    /// <summary>Widens part of a panel of e4m3 codes to float32.</summary>
+    /// <param name="panel">0 … PanelCount − 1.</param>
+    /// <param name="k">A multiple of 128.</param>
+    /// <param name="columns">The number of k.</param>
+    /// <param name="scales">The scales from the block of k on; empty for bare codes.</param>
+    /// <param name="destination">[columns, 32], written.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal void WidenFloat8(int panel, int k, int columns, ReadOnlySpan<float> scales, float* destination)
+    {
+        byte* row = Pointer(panel, k);
+        for (int block = 0; block * Summation.BlockLength < columns; block++)
+        {
+            Vector512<float> prepared = PanelFormats.Float8E4M3.Prepare(scales.IsEmpty ? 1f : scales[block]);
+            int count = Math.Min(Summation.BlockLength, columns - (block * Summation.BlockLength));
+            for (int index = 0; index < count; index++)
+            {
+                PanelFormats.Float8E4M3.Widen(
+                    row, prepared, out Vector512<float> lower, out Vector512<float> upper);
+                lower.Store(destination);
+                upper.Store(destination + 16);
+                row += PanelFormats.Float8E4M3.RowBytes;
+                destination += ProductKernel.PanelWidth;
+            }
+        }
+    }
+
     // Lanes: a vector is sixteen outputs of one k. Nothing is left over: a panel is 32 wide.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static bool Store(PanelFormat format, float* chunk, int columns, byte* destination)
     {
         if (format == PanelFormat.Float32)

@@ -68,8 +68,14 @@ public static partial class ConfigurationReader
         return configuration;
     }
 
-    private static byte[] ReadBytes(string path)
+    /// <summary>Reads the bytes of a <c>config.json</c> and checks nothing but their number.</summary>
+    /// <param name="path">The file.</param>
+    /// <returns>UTF-8, not checked.</returns>
+    /// <exception cref="EnvironmentException">The file is missing or cannot be read.</exception>
+    /// <exception cref="InvalidInputException">It is larger than any configuration.</exception>
+    public static byte[] ReadBytes(string path)
     {
+        ArgumentException.ThrowIfNullOrEmpty(path);
         if (Directory.Exists(path))
         {
             throw new EnvironmentException(path, "is a folder; name the config.json in it");

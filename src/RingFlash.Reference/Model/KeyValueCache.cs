@@ -33,6 +33,8 @@ public sealed class KeyValueCache<T>
                 new HostTensor<T>(batch, configuration.KeyValueHeadCount, capacity, configuration.HeadDimension);
             values[layer] =
                 new HostTensor<T>(batch, configuration.KeyValueHeadCount, capacity, configuration.HeadDimension);
+            HugePages.Ask(keys[layer].Values);
+            HugePages.Ask(values[layer].Values);
         }
 
         Batch = batch;

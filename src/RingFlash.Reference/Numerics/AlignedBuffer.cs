@@ -7,11 +7,9 @@ namespace RingFlash.Reference.Numerics;
 /// Uninitialised memory on a 64-byte border, so that no 512-bit load crosses a cache line; from 2 MiB on it asks Linux
 /// for huge pages. Pages get their place when they are first written.
 /// </summary>
-internal sealed unsafe partial class AlignedBuffer : IDisposable
+internal sealed unsafe class AlignedBuffer : IDisposable
 {
     private const int Alignment = 64;
-    private const int HugePage = 2 << 20;
-    private const int AdviseHugePage = 14; // MADV_HUGEPAGE of <sys/mman.h>
 
     /// <summary>Allocates uninitialised memory.</summary>
     /// <param name="length">The number of floats.</param>
@@ -19,12 +17,8 @@ internal sealed unsafe partial class AlignedBuffer : IDisposable
     {
         Length = Math.Max(1, length);
         nuint bytes = checked((nuint)Length * sizeof(float));
-        bool large = bytes >= HugePage;
-        Pointer = (float*)NativeMemory.AlignedAlloc(bytes, large ? HugePage : (nuint)Alignment);
-        if (large && OperatingSystem.IsLinux())
-        {
-            AskForHugePages(Pointer, bytes);
-        }
+        Pointer = (float*)NativeMemory.AlignedAlloc(bytes, bytes >= HugePages.Size ? HugePages.Size : (nuint)Alignment);
+        HugePages.Ask(Pointer, bytes);
     }
 
     ~AlignedBuffer() => Free();
@@ -41,21 +35,6 @@ internal sealed unsafe partial class AlignedBuffer : IDisposable
         Free();
         GC.SuppressFinalize(this);
     }
-
-    private static void AskForHugePages(void* address, nuint bytes)
-    {
-        try
-        {
-            _ = Advise(address, bytes, AdviseHugePage); // advice: a refusal costs a little time and nothing else
-        }
-        catch (Exception exception) when (exception is DllNotFoundException or EntryPointNotFoundException)
-        {
-            // A Linux with another C library: ordinary pages.
-        }
-    }
-
-    [LibraryImport("libc", EntryPoint = "madvise")]
-    private static partial int Advise(void* address, nuint length, int advice);
 
     private void Free()
     {

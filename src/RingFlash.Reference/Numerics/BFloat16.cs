@@ -1,4 +1,5 @@
 using System;
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
 namespace RingFlash.Reference.Numerics;
@@ -45,5 +46,30 @@ public static class BFloat16
         Vector512<uint> quietNaN = (bits | Vector512.Create(0x00400000u)) & Vector512.Create(0xFFFF0000u);
         Vector512<uint> isNumber = Vector512.Equals(values, values).AsUInt32();
         return Vector512.ConditionalSelect(isNumber, rounded, quietNaN).AsSingle();
+    }
+
+    /// <summary>Narrows a run to bits as <see cref="FromSingle(float)"/>.</summary>
+    /// <param name="values">[count], float32, read.</param>
+    /// <param name="bits">[count], written.</param>
+    public static void FromSingle(ReadOnlySpan<float> values, Span<ushort> bits)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(bits.Length, values.Length);
+        const int Lanes = 32;
+        ref float source = ref MemoryMarshal.GetReference(values);
+        ref ushort target = ref MemoryMarshal.GetReference(bits);
+        int index = 0;
+        for (; index <= values.Length - Lanes; index += Lanes)
+        {
+            Vector512<uint> lower = Round(Vector512.LoadUnsafe(ref source, (nuint)index)).AsUInt32();
+            Vector512<uint> upper = Round(Vector512.LoadUnsafe(ref source, (nuint)index + (Lanes / 2))).AsUInt32();
+            Vector512
+                .Narrow(Vector512.ShiftRightLogical(lower, 16), Vector512.ShiftRightLogical(upper, 16))
+                .StoreUnsafe(ref target, (nuint)index);
+        }
+
+        for (; index < values.Length; index++)
+        {
+            bits[index] = FromSingle(values[index]);
+        }
     }
 }

@@ -1,4 +1,6 @@
 using System;
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace RingFlash.Reference.Numerics;
 
@@ -76,5 +78,30 @@ public static class Float8E4M3
         code = magnitude >= MaxValueBits ? MaxCode : code;
         code = magnitude > InfinityBits ? NaNCode : code;
         return (byte)(code | sign);
+    }
+
+    /// <summary>Narrows sixteen lanes as <see cref="FromSingle(float)"/>.</summary>
+    /// <param name="values">Any float32 lanes.</param>
+    /// <returns>The codes, one in the lowest byte of each lane.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<uint> FromSingle(Vector512<float> values)
+    {
+        Vector512<uint> bits = values.AsUInt32();
+        Vector512<uint> sign = Vector512.ShiftRightLogical(bits, 24) & Vector512.Create(0x80u);
+        Vector512<uint> magnitude = bits & Vector512.Create(MagnitudeMask);
+        Vector512<uint> lastKeptBit = Vector512.ShiftRightLogical(magnitude, DroppedBits) & Vector512.Create(1u);
+        Vector512<uint> rounded = magnitude + Vector512.Create((1u << (DroppedBits - 1)) - 1) + lastKeptBit;
+        Vector512<uint> normal =
+            Vector512.ShiftRightLogical(rounded, DroppedBits) - Vector512.Create(BiasDifference);
+        Vector512<uint> subnormal =
+            (magnitude.AsSingle() + Vector512.Create(SubnormalShift)).AsUInt32()
+            - Vector512.Create(SubnormalShiftBits);
+        Vector512<uint> code = Vector512.ConditionalSelect(
+            Vector512.LessThan(magnitude, Vector512.Create(SmallestNormalBits)), subnormal, normal);
+        code = Vector512.ConditionalSelect(
+            Vector512.GreaterThanOrEqual(magnitude, Vector512.Create(MaxValueBits)), Vector512.Create(MaxCode), code);
+        code = Vector512.ConditionalSelect(
+            Vector512.GreaterThan(magnitude, Vector512.Create(InfinityBits)), Vector512.Create(NaNCode), code);
+        return code | sign;
     }
 }

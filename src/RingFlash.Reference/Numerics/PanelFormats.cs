@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.X86;
 
 namespace RingFlash.Reference.Numerics;
 
@@ -10,27 +9,25 @@ internal unsafe interface IPanelFormat
     /// <summary>The bytes of one k: 32 weights.</summary>
     static abstract int RowBytes { get; }
 
-    /// <summary>What <see cref="Lower"/> and <see cref="Upper"/> want to know of a block's scale.</summary>
+    /// <summary>What <see cref="Widen"/> wants to know of a block's scale.</summary>
     /// <param name="scale">The scale of a block of 128 k.</param>
     /// <returns>A constant of the block; formats without scales ignore it.</returns>
     static abstract Vector512<float> Prepare(float scale);
 
-    /// <summary>Weights of outputs 0 … 15.</summary>
-    /// <param name="row">One k.</param>
+    /// <summary>The weights of one k.</summary>
+    /// <param name="row">Where they are stored.</param>
     /// <param name="prepared">From <see cref="Prepare"/>.</param>
-    /// <returns>Sixteen weights.</returns>
-    static abstract Vector512<float> Lower(byte* row, Vector512<float> prepared);
-
-    /// <summary>Weights of outputs 16 … 31.</summary>
-    /// <param name="row">One k.</param>
-    /// <param name="prepared">From <see cref="Prepare"/>.</param>
-    /// <returns>Sixteen weights.</returns>
-    static abstract Vector512<float> Upper(byte* row, Vector512<float> prepared);
+    /// <param name="lower">Outputs 0 … 15.</param>
+    /// <param name="upper">Outputs 16 … 31.</param>
+    static abstract void Widen(
+        byte* row, Vector512<float> prepared, out Vector512<float> lower, out Vector512<float> upper);
 }
 
 /// <summary>The three ways of storing a panel.</summary>
 internal static unsafe class PanelFormats
 {
+    private const uint UpperHalf = 0xFFFF0000;
+
     /// <summary>32 float32 in order.</summary>
     internal readonly struct Float32 : IPanelFormat
     {
@@ -39,11 +36,12 @@ internal static unsafe class PanelFormats
         public static Vector512<float> Prepare(float scale) => default;
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static Vector512<float> Lower(byte* row, Vector512<float> prepared) => Vector512.Load((float*)row);
-
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static Vector512<float> Upper(byte* row, Vector512<float> prepared) =>
-            Vector512.Load((float*)(row + 64));
+        public static void Widen(
+            byte* row, Vector512<float> prepared, out Vector512<float> lower, out Vector512<float> upper)
+        {
+            lower = Vector512.Load((float*)row);
+            upper = Vector512.Load((float*)(row + 64));
+        }
     }
 
     /// <summary>
@@ -57,12 +55,12 @@ internal static unsafe class PanelFormats
         public static Vector512<float> Prepare(float scale) => default;
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static Vector512<float> Lower(byte* row, Vector512<float> prepared) =>
-            Vector512.ShiftLeft(Vector512.Load((uint*)row), 16).AsSingle();
-
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static Vector512<float> Upper(byte* row, Vector512<float> prepared) =>
-            (Vector512.Load((uint*)row) & Vector512.Create(0xFFFF0000u)).AsSingle();
+        public static void Widen(
+            byte* row, Vector512<float> prepared, out Vector512<float> lower, out Vector512<float> upper)
+        {
+            lower = Vector512.ShiftLeft(Vector512.Load((uint*)row), 16).AsSingle();
+            upper = (Vector512.Load((uint*)row) & Vector512.Create(UpperHalf)).AsSingle();
+        }
 
         /// <summary>Stores one k; exact for bfloat16 numbers.</summary>
         /// <param name="lower">Outputs 0 … 15.</param>
@@ -70,14 +68,15 @@ internal static unsafe class PanelFormats
         /// <param name="row">Written.</param>
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static void Store(Vector512<float> lower, Vector512<float> upper, byte* row) =>
-            (Vector512.ShiftRightLogical(lower.AsUInt32(), 16) | (upper.AsUInt32() & Vector512.Create(0xFFFF0000u)))
+            (Vector512.ShiftRightLogical(lower.AsUInt32(), 16) | (upper.AsUInt32() & Vector512.Create(UpperHalf)))
             .Store((uint*)row);
     }
 
     /// <summary>
-    /// 32 e4m3 codes in order; a weight is float32(code) · scale, one rounding. A code's exponent and fraction are
-    /// moved to float32's places, which divides by 2¹²⁰, and 2¹²⁰ · scale multiplies: the same real product rounded
-    /// once, as long as 2¹²⁰ · scale is finite. The NaN codes would come out as ±480 · scale: panels hold none.
+    /// 32 e4m3 codes, byte 2i output i and byte 2i + 1 output 16 + i; a weight is float32(code) · scale, one rounding.
+    /// Moved to the places that bfloat16 has for exponent and fraction a code stands for its value by 2⁻¹²⁰, and
+    /// 2¹²⁰ · scale multiplies: the same real product rounded once, as long as 2¹²⁰ · scale is finite. The NaN codes
+    /// would come out as ±480 · scale: panels hold none.
     /// </summary>
     internal readonly struct Float8E4M3 : IPanelFormat
     {
@@ -89,14 +88,19 @@ internal static unsafe class PanelFormats
 
         public static int RowBytes => 32;
 
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static Vector512<float> Prepare(float scale) => Vector512.Create(BiasScale * scale);
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static Vector512<float> Lower(byte* row, Vector512<float> prepared) => Widen(row) * prepared;
-
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static Vector512<float> Upper(byte* row, Vector512<float> prepared) => Widen(row + 16) * prepared;
+        public static void Widen(
+            byte* row, Vector512<float> prepared, out Vector512<float> lower, out Vector512<float> upper)
+        {
+            // The sign goes to bit 15, the arithmetic shift spreads it, and the mask keeps one copy of it.
+            Vector512<ushort> codes = Vector512.WidenLower(Vector256.Load(row).ToVector512Unsafe());
+            Vector512<short> spread = Vector512.ShiftRightArithmetic(Vector512.ShiftLeft(codes, 8).AsInt16(), 4);
+            Vector512<uint> moved = (spread & Vector512.Create(unchecked((short)0x87F0))).AsUInt32();
+            lower = Vector512.ShiftLeft(moved, 16).AsSingle() * prepared;
+            upper = (moved & Vector512.Create(UpperHalf)).AsSingle() * prepared;
+        }
 
         /// <summary>Stores one k; exact for e4m3 numbers, NaN excepted.</summary>
         /// <param name="lower">Outputs 0 … 15, code values.</param>
@@ -105,7 +109,7 @@ internal static unsafe class PanelFormats
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static void Store(Vector512<float> lower, Vector512<float> upper, byte* row)
         {
-            Vector512<ushort> codes = Vector512.Narrow(Code(lower), Code(upper));
+            Vector512<ushort> codes = (Code(lower) | Vector512.ShiftLeft(Code(upper), 16)).AsUInt16();
             Vector256.Narrow(codes.GetLower(), codes.GetUpper()).Store(row);
         }
 
@@ -115,25 +119,6 @@ internal static unsafe class PanelFormats
             Vector512<uint> moved = (values * Vector512.Create(1 / BiasScale)).AsUInt32();
             Vector512<uint> magnitude = Vector512.ShiftRightLogical(moved, FractionShift) & Vector512.Create(0x7Fu);
             return magnitude | Vector512.ShiftLeft(Vector512.ShiftRightLogical(moved, 31), 7);
-        }
-
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        private static Vector512<float> Widen(byte* codes)
-        {
-            Vector128<byte> bytes = Vector128.Load(codes);
-            Vector512<int> wide = Avx512F.IsSupported
-                ? Avx512F.ConvertToVector512Int32(bytes)
-                : Vector512.Create(
-                    Vector256.Create(
-                        Vector128.WidenLower(Vector128.WidenLower(bytes)),
-                        Vector128.WidenUpper(Vector128.WidenLower(bytes))),
-                    Vector256.Create(
-                        Vector128.WidenLower(Vector128.WidenUpper(bytes)),
-                        Vector128.WidenUpper(Vector128.WidenUpper(bytes)))).AsInt32();
-
-            // The sign goes to bit 31 and the arithmetic shift spreads it; the mask keeps one copy of it.
-            Vector512<int> spread = Vector512.ShiftRightArithmetic(Vector512.ShiftLeft(wide, 24), 4);
-            return (spread & Vector512.Create(unchecked((int)0x87F00000))).AsSingle();
         }
     }
 }

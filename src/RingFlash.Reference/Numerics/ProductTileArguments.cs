@@ -15,12 +15,11 @@ internal unsafe struct ProductTileArguments
     /// <summary>[rows, 32], read and written.</summary>
     public float* Totals;
 
-    /// <summary>[blocks], the panel's scales; null for weights without.</summary>
+    /// <summary>
+    /// [blocks], the panel's scales: of e4m3 codes, or of the sums when the inputs have scales; null for none.
+    /// </summary>
     public float* WeightScales;
 
     /// <summary>[blocks, rows], the scales of quantised inputs; null for inputs that are no codes.</summary>
     public float* InputScales;
-
-    /// <summary>Whether what follows the panel in memory will be read soon.</summary>
-    public bool Prefetch;
 }

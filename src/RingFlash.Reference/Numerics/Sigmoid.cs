@@ -27,6 +27,9 @@ public static class Sigmoid
     /// <summary>Beside 1 a z of 2^-100 is as good as 0; the limit keeps 2^n a normal number.</summary>
     private const int LowestPower = -100;
 
+    /// <summary>For smaller |x| the exponent of e^-|x| is not below <see cref="LowestPower"/>.</summary>
+    private const float PlainRange = 69f;
+
     private const int SignBit = unchecked((int)0x80000000);
 
     /// <summary>1 / (1 + e^-x).</summary>
@@ -42,7 +45,6 @@ public static class Sigmoid
     /// <summary>Lane by lane as <see cref="Apply(float)"/>, bit for bit.</summary>
     /// <param name="x">Any float32 lanes.</param>
     /// <returns>0 … 1, within 1 ulp.</returns>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Apply(Vector512<float> x)
     {
         Split(x, out Vector512<float> high, out Vector512<float> low, out Vector512<int> exponent);
@@ -94,15 +96,30 @@ public static class Sigmoid
         Split(x, argument, LowestPower, out high, out low, out exponent);
     }
 
-    /// <summary>
-    /// The bits of the split of any lanes, for lanes where no clamp acts.
-    /// </summary>
-    /// <param name="x">Below 69 in size each: e^-69 is 2^-99.5.</param>
+    /// <summary>Whether no clamp acts in any lane: |x| &lt; 69, where e^-|x| is above 2^-99.6.</summary>
+    /// <param name="x">Any float32 lanes; NaN is not plain.</param>
+    /// <returns>Whether the plain forms give the bits.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static bool IsPlain(Vector512<float> x) =>
+        Vector512.LessThanAll(Vector512.Abs(x), Vector512.Create(PlainRange));
+
+    /// <summary>The bits of <see cref="Apply(Vector512{float})"/> for plain lanes; 2^n is one exact factor.</summary>
+    /// <param name="x">Below 69 in size each.</param>
+    /// <returns>0 … 1, within 1 ulp.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector512<float> ApplyToPlain(Vector512<float> x)
+    {
+        SplitPlain(x, out Vector512<float> high, out Vector512<float> low, out Vector512<int> exponent);
+        return (high + low) * PowerOfTwo.Create(exponent);
+    }
+
+    /// <summary>The bits of the split of any lanes for plain ones.</summary>
+    /// <param name="x">Below 69 in size each.</param>
     /// <param name="high">0.35 … 1.42.</param>
     /// <param name="low">About an ulp of high at most.</param>
     /// <param name="exponent">0 where x ≥ 0.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static void SplitInPlainRange(
+    internal static void SplitPlain(
         Vector512<float> x, out Vector512<float> high, out Vector512<float> low, out Vector512<int> exponent) =>
         Split(
             x,

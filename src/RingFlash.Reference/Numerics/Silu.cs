@@ -17,12 +17,6 @@ namespace RingFlash.Reference.Numerics;
 public static class Silu
 {
     /// <summary>
-    /// For smaller |x| the exponent n of sigmoid(x) is −100 … 0 and nothing is clamped; the result is a normal number
-    /// wherever n is not 0, so 2^n is one exact factor. The same bits in fewer steps.
-    /// </summary>
-    private const float PlainRange = 69f;
-
-    /// <summary>
     /// Below this the result rounds to −0 (120 · e^-120 = 2^-166), and the clamp keeps larger |x| there.
     /// </summary>
     private const float Lowest = -120f;
@@ -48,19 +42,7 @@ public static class Silu
     /// <summary>Lane by lane as <see cref="Apply(float)"/>, bit for bit.</summary>
     /// <param name="x">Any float32 lanes.</param>
     /// <returns>The products within 1 ulp.</returns>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Apply(Vector512<float> x) =>
-        Vector512.LessThanAll(Vector512.Abs(x), Vector512.Create(PlainRange)) ? ApplyInPlainRange(x) : ApplyToAny(x);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> ApplyInPlainRange(Vector512<float> x)
-    {
-        Sigmoid.SplitInPlainRange(x, out Vector512<float> high, out Vector512<float> low, out Vector512<int> exponent);
-        return Vector512.FusedMultiplyAdd(x, high, x * low) * PowerOfTwo.Create(exponent);
-    }
-
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private static Vector512<float> ApplyToAny(Vector512<float> x)
+    public static Vector512<float> Apply(Vector512<float> x)
     {
         Vector512<float> lowest = Vector512.Create(Lowest);
         Vector512<float> factor = Vector512.ConditionalSelect(Vector512.LessThan(x, lowest), lowest, x);
@@ -70,5 +52,18 @@ public static class Silu
         result = Vector512.ConditionalSelect(Vector512.GreaterThan(x, Vector512.Create(Highest)), x, result);
         Vector512<float> allowed = Vector512.GreaterThan(x, Vector512.Create(float.NegativeInfinity));
         return Vector512.ConditionalSelect(allowed, result, Vector512.Create(float.NaN));
+    }
+
+    /// <summary>
+    /// The bits of <see cref="Apply(Vector512{float})"/> for lanes in the range of <see cref="Sigmoid.IsPlain"/>: the
+    /// result is a normal number wherever the exponent is not 0, so 2^n is one exact factor.
+    /// </summary>
+    /// <param name="x">Below 69 in size each.</param>
+    /// <returns>The products within 1 ulp.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector512<float> ApplyToPlain(Vector512<float> x)
+    {
+        Sigmoid.SplitPlain(x, out Vector512<float> high, out Vector512<float> low, out Vector512<int> exponent);
+        return Vector512.FusedMultiplyAdd(x, high, x * low) * PowerOfTwo.Create(exponent);
     }
 }

@@ -11,13 +11,15 @@ namespace RingFlash.Reference.Numerics;
 /// One caller at a time. The caller's own thread is worker 0. Between two runs a worker spins for some microseconds
 /// before it sleeps. The pool also keeps the scratch memory of the operators, so that they need not allocate.
 /// </remarks>
-public sealed class WorkerPool : IDisposable
+public sealed unsafe class WorkerPool : IDisposable
 {
     private readonly Thread[] threads;
     private readonly BriefSignal[] starts;
     private readonly BriefSignal finished = new();
     private readonly ScratchMemory[] scratch;
-    private Action<int, int, int>? body;
+    private Delegate? body;
+    private void* state;
+    private delegate*<WorkerPool, int, int, int, void> invoke;
     private int itemCount;
     private int unfinished;
     private Exception? failure;
@@ -63,38 +65,36 @@ public sealed class WorkerPool : IDisposable
     public void Run(int items, Action<int, int, int> range)
     {
         ArgumentNullException.ThrowIfNull(range);
+        Run(items, range, static (in body, first, end, worker) => body(first, end, worker));
+    }
+
+    /// <summary>The same for a static body, which captures nothing and so is not allocated at every call.</summary>
+    /// <typeparam name="TState">What the body works on; pinned pointers, spans and references alike.</typeparam>
+    /// <param name="items">The number of items.</param>
+    /// <param name="shared">What the body works on.</param>
+    /// <param name="range">Receives it, first item, end (exclusive) and the worker's number.</param>
+    public void Run<TState>(int items, scoped in TState shared, RangeBody<TState> range)
+        where TState : allows ref struct
+    {
+        ArgumentNullException.ThrowIfNull(range);
         if (threads.Length == 0 || items <= 1)
         {
             if (items > 0)
             {
-                range(0, items, 0);
+                range(shared, 0, items, 0);
             }
 
             return;
         }
 
-        body = range;
-        itemCount = items;
-        failure = null;
-        unfinished = threads.Length;
-        foreach (BriefSignal start in starts)
+#pragma warning disable CS8500 // a pointer to a type with references: what it points to is pinned until all are done
+        fixed (TState* pointer = &shared)
         {
-            start.Set();
-        }
-
-        try
-        {
-            RunShare(0);
-        }
-        finally
-        {
-            finished.Wait();
-            body = null;
-        }
-
-        if (failure is not null)
-        {
-            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(failure);
+            state = pointer;
+#pragma warning restore CS8500
+            body = range;
+            invoke = &Invoke<TState>;
+            RunShares(items);
         }
     }
 
@@ -154,13 +154,56 @@ public sealed class WorkerPool : IDisposable
         }
     }
 
+    private static void Invoke<TState>(WorkerPool pool, int first, int end, int worker)
+        where TState : allows ref struct
+    {
+#pragma warning disable CS8500 // see Run
+        ((RangeBody<TState>)pool.body!)(in *(TState*)pool.state, first, end, worker);
+#pragma warning restore CS8500
+    }
+
+    private void RunShares(int items)
+    {
+        itemCount = items;
+        failure = null;
+        unfinished = threads.Length;
+        foreach (BriefSignal start in starts)
+        {
+            start.Set();
+        }
+
+        try
+        {
+            RunShare(0);
+        }
+        finally
+        {
+            finished.Wait();
+            body = null;
+        }
+
+        if (failure is not null)
+        {
+            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(failure);
+        }
+    }
+
     private void RunShare(int worker)
     {
         int first = (int)((long)itemCount * worker / ThreadCount);
         int end = (int)((long)itemCount * (worker + 1) / ThreadCount);
         if (first < end)
         {
-            body!(first, end, worker);
+            invoke(this, first, end, worker);
         }
     }
 }
+
+/// <summary>A body of <see cref="WorkerPool.Run{TState}"/>.</summary>
+/// <typeparam name="TState">What the body works on.</typeparam>
+/// <param name="state">The same for every worker.</param>
+/// <param name="first">The first item.</param>
+/// <param name="end">The end, exclusive.</param>
+/// <param name="worker">The worker's number.</param>
+public delegate void RangeBody<TState>(in TState state, int first, int end, int worker)
+    where TState : allows ref struct;

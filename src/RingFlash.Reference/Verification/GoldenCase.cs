@@ -25,10 +25,21 @@ public sealed class GoldenCase : IDisposable
     /// <summary>The kind of weights whose quantised matrices are stored, the rest being regenerated.</summary>
     public const string Float8Weights = "synthetic+fp8-block";
 
+    /// <summary>The kind of weights that lie in a checkpoint, which the reader has to name.</summary>
+    public const string CheckpointWeights = "checkpoint";
+
     private const long LargestCaseFile = 1 << 20;
 
-    private GoldenCase(string folder, JsonElement description, SafetensorsFile file, ModelConfiguration? configuration)
+    private readonly string? checkpoint;
+
+    private GoldenCase(
+        string folder,
+        JsonElement description,
+        SafetensorsFile file,
+        ModelConfiguration? configuration,
+        string? checkpoint)
     {
+        this.checkpoint = checkpoint;
         Folder = folder;
         File = file;
         Configuration = configuration;
@@ -54,6 +65,11 @@ public sealed class GoldenCase : IDisposable
             && inputs.TryGetProperty("mode", out JsonElement mode)
             && mode.ValueKind == JsonValueKind.String
             && mode.GetString() == "train";
+        IsOwnCapture = description.TryGetProperty("source", out JsonElement source)
+            && source.ValueKind == JsonValueKind.Object
+            && source.TryGetProperty("captured_by", out JsonElement maker)
+            && maker.ValueKind == JsonValueKind.String
+            && maker.ValueEquals(CaseCapture.OwnModel);
         if (Precision is not ("float32" or "bfloat16"))
         {
             throw new InvalidInputException(path, "$.precision", $"\"{Precision}\" is neither float32 nor bfloat16");
@@ -75,7 +91,9 @@ public sealed class GoldenCase : IDisposable
     /// <summary>Of the synthetic weights.</summary>
     public ulong Seed { get; }
 
-    /// <summary><c>synthetic</c>, <c>synthetic+fp8-block</c>, <c>stored</c> or <c>none</c>.</summary>
+    /// <summary>
+    /// <c>synthetic</c>, <c>synthetic+fp8-block</c>, <c>checkpoint</c>, <c>stored</c> or <c>none</c>.
+    /// </summary>
     public string WeightsKind { get; }
 
     /// <summary>How synthetic weights are made.</summary>
@@ -83,7 +101,11 @@ public sealed class GoldenCase : IDisposable
 
     /// <summary>Whether the weights of a model can be had here.</summary>
     public bool HasKnownWeights =>
-        WeightsKind is SyntheticWeights or Float8Weights && WeightsAlgorithm == SyntheticSource.Algorithm;
+        (WeightsKind is SyntheticWeights or Float8Weights && WeightsAlgorithm == SyntheticSource.Algorithm)
+        || (WeightsKind == CheckpointWeights && checkpoint is not null);
+
+    /// <summary>Whether our own model made the case: agreement then shows only that nothing has changed.</summary>
+    public bool IsOwnCapture { get; }
 
     /// <summary>Whether the case decodes with a cache.</summary>
     public bool UsesCache { get; }
@@ -99,10 +121,11 @@ public sealed class GoldenCase : IDisposable
 
     /// <summary>Opens a case.</summary>
     /// <param name="folder">The folder.</param>
+    /// <param name="checkpoint">The checkpoint that a case of real weights is run with; null for none.</param>
     /// <returns>The case.</returns>
     /// <exception cref="InvalidInputException">A file breaks a rule.</exception>
     /// <exception cref="EnvironmentException">A file is missing.</exception>
-    public static GoldenCase Open(string folder)
+    public static GoldenCase Open(string folder, string? checkpoint = null)
     {
         string path = Path.Combine(folder, "case.json");
         byte[] json = ReadSmallFile(path);
@@ -127,7 +150,7 @@ public sealed class GoldenCase : IDisposable
         SafetensorsFile file = SafetensorsFile.Open(Path.Combine(folder, "golden.safetensors"));
         try
         {
-            return new GoldenCase(folder, description, file, configuration);
+            return new GoldenCase(folder, description, file, configuration, checkpoint);
         }
         catch
         {
@@ -171,6 +194,7 @@ public sealed class GoldenCase : IDisposable
         {
             SyntheticWeights => synthetic,
             Float8Weights => new OverlaySource(File, synthetic, "weights.", ownsFirst: false),
+            CheckpointWeights when checkpoint is not null => CheckpointFolder.Open(checkpoint),
             _ => throw new InvalidInputException(
                 Path.Combine(Folder, "case.json"),
                 "$.weights.kind",

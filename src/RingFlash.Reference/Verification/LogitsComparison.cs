@@ -175,7 +175,11 @@ internal static class LogitsComparison
         };
     }
 
-    private static int[] Best(float[] values, int count)
+    /// <summary>The largest values, best first; of equal ones the lower index first.</summary>
+    /// <param name="values">The values.</param>
+    /// <param name="count">How many.</param>
+    /// <returns>Their indices.</returns>
+    internal static int[] Best(float[] values, int count)
     {
         PriorityQueue<int, (float Value, int NegativeIndex)> best = new();
         for (int index = 0; index < values.Length; index++)

@@ -3,6 +3,7 @@ using System.Collections.Generic;
 using System.Diagnostics;
 using System.Linq;
 using System.Threading;
+using RingFlash.Reference.Checkpoint;
 using RingFlash.Reference.Model;
 using RingFlash.Reference.Numerics;
 
@@ -37,14 +38,14 @@ public static class Verifier
         ArgumentNullException.ThrowIfNull(options);
         long start = Stopwatch.GetTimestamp();
         using WorkerPool workers = new(options.ThreadCount);
-        List<(string Folder, ExecutionEngine Engine, VerifyMode Mode)> runs = Plan(options);
+        List<(string Folder, ExecutionEngine Engine, VerifyMode Mode)> runs = Plan(options, workers, cancellation);
         List<CaseResult> results = [];
         for (int index = 0; index < runs.Count; index++)
         {
             cancellation.ThrowIfCancellationRequested();
             (string folder, ExecutionEngine engine, VerifyMode mode) = runs[index];
             int number = index + 1;
-            using GoldenCase golden = GoldenCase.Open(folder);
+            using GoldenCase golden = GoldenCase.Open(folder, options.Checkpoint);
             CaseRecorder recorder = new(golden, options.Filter);
             CaseContext context = new(
                 golden,
@@ -72,6 +73,9 @@ public static class Verifier
         {
             case "model" when golden.IsTraining:
                 notChecked = "gradients need backward operators, which this build does not have";
+                break;
+            case "model" when golden.WeightsKind == GoldenCase.CheckpointWeights && !golden.HasKnownWeights:
+                notChecked = "its weights are those of a checkpoint: name the folder with --model";
                 break;
             case "model" when !golden.HasKnownWeights:
                 string weightsKind = InvalidInputException.Escape($"{golden.WeightsKind} {golden.WeightsAlgorithm}");
@@ -120,16 +124,24 @@ public static class Verifier
         };
     }
 
-    private static List<(string Folder, ExecutionEngine Engine, VerifyMode Mode)> Plan(VerifyOptions options)
+    private static List<(string Folder, ExecutionEngine Engine, VerifyMode Mode)> Plan(
+        VerifyOptions options, WorkerPool workers, CancellationToken cancellation)
     {
+        using CheckpointFolder? checkpoint =
+            options.Checkpoint is null ? null : CheckpointFolder.Open(options.Checkpoint);
         List<(string Folder, ExecutionEngine Engine, VerifyMode Mode)> runs = [];
         foreach (string folder in options.Paths.SelectMany(GoldenCase.Find).Distinct(StringComparer.Ordinal))
         {
             GoldenManifest.Check(folder);
-            using GoldenCase golden = GoldenCase.Open(folder);
+            using GoldenCase golden = GoldenCase.Open(folder, options.Checkpoint);
             if (!IsSelected(golden, options.Filter))
             {
                 continue;
+            }
+
+            if (checkpoint is not null && golden.WeightsKind == GoldenCase.CheckpointWeights)
+            {
+                CaseWeights.Check(folder, checkpoint, workers, cancellation);
             }
 
             // Tables and single products have no drift; tables no engine; an unsupported case is named once.

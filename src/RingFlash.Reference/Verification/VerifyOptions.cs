@@ -19,6 +19,9 @@ public sealed record VerifyOptions
     /// <summary>Only cases whose name, or taps whose full name, contain this text; empty for all.</summary>
     public string Filter { get; init; } = string.Empty;
 
+    /// <summary>The checkpoint that cases of real weights are run with; null when there is none.</summary>
+    public string? Checkpoint { get; init; }
+
     /// <summary>Worker threads; the number of processors by default.</summary>
     public int ThreadCount { get; init; } = Environment.ProcessorCount;
 }

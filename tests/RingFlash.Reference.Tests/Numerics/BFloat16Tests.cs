@@ -56,6 +56,28 @@ public sealed class BFloat16Tests
         Assert.Equal(code, BFloat16.FromSingle(BitConverter.UInt32BitsToSingle(bits)));
 
     [Fact]
+    public void ARunNarrowsAsItsElementsDo()
+    {
+        float[] values = new float[4 * 65536];
+        for (int index = 0; index < values.Length; index++)
+        {
+            // Every upper half, with lower halves below, at and above the midpoint.
+            uint lower = (index & 3) switch { 0 => 0u, 1 => 0x7FFFu, 2 => 0x8000u, _ => 0x8001u };
+            values[index] = BitConverter.UInt32BitsToSingle(((uint)(index >> 2) << 16) | lower);
+        }
+
+        ushort[] bits = new ushort[values.Length];
+        BFloat16.FromSingle(values, bits);
+        Assert.Equal(Array.ConvertAll(values, BFloat16.FromSingle), bits);
+        foreach (int count in new[] { 0, 1, 31, 32, 33, 95 })
+        {
+            ushort[] part = new ushort[count];
+            BFloat16.FromSingle(values.AsSpan(70_001, count), part);
+            Assert.Equal(bits.AsSpan(70_001, count).ToArray(), part);
+        }
+    }
+
+    [Fact]
     public void VectorEqualsScalar()
     {
         Span<float> values = stackalloc float[16];

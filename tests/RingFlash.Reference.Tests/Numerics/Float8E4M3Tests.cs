@@ -1,5 +1,6 @@
 // Red here: FP8 weights are read wrongly, or activations are quantised to other codes than the published path gives.
 using System;
+using System.Runtime.Intrinsics;
 using RingFlash.Reference.Numerics;
 using Xunit;
 
@@ -36,6 +37,22 @@ public sealed class Float8E4M3Tests
         for (int i = 0; i < inputs.Length; i++)
         {
             Assert.Equal(codes[i], Float8E4M3.FromSingle(inputs[i]));
+        }
+    }
+
+    [Fact]
+    public void LanesNarrowAsTheirElementsDo()
+    {
+        for (uint upper = 0; upper < 1 << 16; upper++)
+        {
+            // Sixteen lower halves: every one that matters at a midpoint, and some that do not.
+            Vector512<uint> bits =
+                Vector512.Create(upper << 16) + (Vector512<uint>.Indices * Vector512.Create(0x1111u));
+            Vector512<uint> codes = Float8E4M3.FromSingle(bits.AsSingle());
+            for (int lane = 0; lane < 16; lane++)
+            {
+                Assert.Equal(Float8E4M3.FromSingle(bits.AsSingle()[lane]), codes[lane]);
+            }
         }
     }
 

@@ -63,6 +63,66 @@ public sealed class WorkerPoolTests
         }
     }
 
+    /// <summary>Runs close together find the workers spinning, runs after a pause find them asleep.</summary>
+    [Theory]
+    [InlineData(2)]
+    [InlineData(5)]
+    public void RunsCloseTogetherAndFarApartLoseNothing(int threads)
+    {
+        using WorkerPool pool = new(threads);
+        long total = 0;
+        const int Runs = 3000;
+        for (int run = 0; run < Runs; run++)
+        {
+            pool.Run(threads, (first, end, _) => Interlocked.Add(ref total, end - first));
+            if (run % 100 == 0)
+            {
+                Thread.Sleep(1);
+            }
+            else if (run % 10 == 0)
+            {
+                Thread.SpinWait(run % 97 * 20); // about as long as a worker spins
+            }
+        }
+
+        Assert.Equal((long)Runs * threads, total);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public void AStaticBodySeesSpansAndReferencesAndAllocatesNothing(int threads)
+    {
+        using WorkerPool pool = new(threads);
+        int[] counts = new int[threads];
+        float[] memory = new float[50];
+        long before = 0;
+        for (int run = 0; run < 50; run++)
+        {
+            if (run == 10)
+            {
+                before = GC.GetAllocatedBytesForCurrentThread();
+            }
+
+            Work work = new(memory.AsSpan(1, 48), counts);
+            pool.Run(48, work, static (in state, first, end, worker) =>
+            {
+                foreach (ref float value in state.Values[first..end])
+                {
+                    value++;
+                }
+
+                state.Counts[worker] += end - first;
+            });
+        }
+
+        long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+        Assert.Equal(48 * 50, System.Linq.Enumerable.Sum(counts));
+        Assert.All(memory[1..49], value => Assert.Equal(50f, value));
+        Assert.Equal((0f, 0f), (memory[0], memory[49]));
+        Assert.Equal(0, allocated);
+    }
+
     [Fact]
     public void ItRunsOnSeveralThreads()
     {
@@ -75,4 +135,11 @@ public sealed class WorkerPoolTests
 
     [Fact]
     public void NoThreadsAreRefused() => Assert.Throws<ArgumentOutOfRangeException>(() => new WorkerPool(0));
+
+    private readonly ref struct Work(Span<float> values, int[] counts)
+    {
+        public readonly Span<float> Values = values;
+
+        public readonly int[] Counts = counts;
+    }
 }

@@ -68,7 +68,10 @@ public sealed class MutationTable(ITestOutputHelper output)
                 () => new Mistake.GeometricMask(),
                 [5, 8, 9, 12, 19, 21],
                 "P1 P2 P3 P4 P6 P7 P8 P11 P17 P19 P21 P28 P30 P32 P33 P34 P35 P36"),
-            ["no policy clip"] = new(() => new Mistake.NoPolicyClip(), [5, 25, 27, 31, 32, 35, 43, 49], "P10 P18 P19 P23"),
+            ["no policy clip"] = new(
+                () => new Mistake.NoPolicyClip(),
+                [5, 25, 27, 31, 32, 35, 43, 49],
+                "P10 P18 P19 P23"),
             ["clip passes gradient"] = new(
                 () => new Mistake.ClipPassesGradient(),
                 [5, 25, 27, 31, 32, 35, 43, 49],

@@ -9,8 +9,8 @@ public static partial class CausalAttention
     /// <summary>
     /// Many new tokens: panels of 32 queries of one key/value head (<see cref="AttentionPanel"/>), so that a key or
     /// value that was loaded serves all query heads of its group and several tokens. A panel keeps the scores of its
-    /// own queries only, so memory does not grow with tokens². No key beyond the last one that a query may see is
-    /// touched.
+    /// own queries only, so memory does not grow with tokens². Few new tokens, as in decoding: the cache is read once
+    /// and cut by keys (<see cref="AttentionCacheScan"/>). No key beyond the last one that a query may see is touched.
     /// </summary>
     /// <typeparam name="TPrecision">The precision policy.</typeparam>
     /// <param name="workers">The threads; an item is a panel.</param>
@@ -37,7 +37,14 @@ public static partial class CausalAttention
         fixed (byte* mask = visible)
         {
             AttentionOperands operands = new(shape, (nint)q, (nint)k, (nint)v, (nint)mask, (nint)c, (nint)w);
-            Panels<TPrecision>(workers, operands);
+            if (AttentionCacheScan.Suits(operands))
+            {
+                new AttentionCacheScan(operands, workers.SharedScratch).Run<TPrecision>(workers);
+            }
+            else
+            {
+                Panels<TPrecision>(workers, operands);
+            }
         }
     }
 
@@ -109,7 +116,7 @@ public static partial class CausalAttention
                 for (int key = block; key < Math.Min(block + Summation.BlockLength, shape.KeyTokens); key++)
                 {
                     float* values = operands.HeadValues(cacheHead) + ((long)key * shape.HeadDim);
-                    AttentionPanel.MultiplyAdd(weight, values, chains, shape.HeadDim);
+                    AttentionSteps.MultiplyAdd(weight, values, chains, shape.HeadDim);
                 }
 
                 for (int d = 0; d < context.Length; d++)
@@ -123,7 +130,7 @@ public static partial class CausalAttention
         {
             for (int head = firstHead; head < firstHead + heads; head++)
             {
-                AttentionPanel.Round<TPrecision>(context, operands.ContextRow(sequence, head, token));
+                AttentionSteps.Round<TPrecision>(context, operands.ContextRow(sequence, head, token));
                 if (operands.Weights != 0)
                 {
                     operands.WeightRow(sequence, head, token).Fill(weight);

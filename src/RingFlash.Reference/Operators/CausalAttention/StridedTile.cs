@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace RingFlash.Reference.Operators;
 
@@ -25,9 +26,21 @@ internal static unsafe class StridedTile
     /// <param name="count">The number of k; a block of the product, or a part of one.</param>
     /// <param name="c">[8, 32], read and written: the chains so far.</param>
     /// <param name="outputStride">From a row of c to the next.</param>
+    /// <param name="ahead">What will be needed soon: with every k two cache lines are fetched into L2. It may lie
+    /// beyond the end of an array.</param>
+    /// <param name="aheadStride">What the next k fetches, from there; 32 for lines that do not overlap.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Accumulate(
-        float* a, nint rowStride, nint stepStride, float* b, nint columnStride, int count, float* c, nint outputStride)
+        float* a,
+        nint rowStride,
+        nint stepStride,
+        float* b,
+        nint columnStride,
+        int count,
+        float* c,
+        nint outputStride,
+        float* ahead,
+        nint aheadStride)
     {
         float* a3 = a + (3 * rowStride), a6 = a3 + (3 * rowStride);
         nint twoRows = 2 * rowStride;
@@ -45,6 +58,13 @@ internal static unsafe class StridedTile
         {
             Vector512<float> b0 = Vector512.Load(b), b1 = Vector512.Load(b + 16);
             b += columnStride;
+            if (Sse.IsSupported)
+            {
+                Sse.Prefetch1(ahead);
+                Sse.Prefetch1(ahead + 16);
+                ahead += aheadStride;
+            }
+
             Vector512<float> x = Vector512.Create(*a);
             sum00 = Vector512.FusedMultiplyAdd(x, b0, sum00);
             sum01 = Vector512.FusedMultiplyAdd(x, b1, sum01);

@@ -72,56 +72,11 @@ public static partial class LinearProjection
 
     private static unsafe void Project<TPrecision>(
         WorkerPool workers, PackedRows rows, WeightMatrix weight, float* bias, float* y)
-        where TPrecision : struct, IPrecision
-    {
-        int panelCount = WeightPanels.CountFor(weight.Outputs), group = PanelProduct.GroupSize(rows.Count);
-        long totalsLength = PanelProduct.TotalsLength(rows.Count);
-        workers.Run(panelCount, (first, end, worker) =>
-        {
-            float* totals = workers.Scratch(worker).Reserve(totalsLength + PanelProduct.ChunkLength);
-            for (int panel = first; panel < end; panel += group)
-            {
-                int panels = Math.Min(group, end - panel);
-                PanelProduct.Multiply(rows, weight, panel, panels, totals, totals + totalsLength);
-                for (int index = 0; index < panels; index++)
-                {
-                    Finish<TPrecision>(
-                        totals + ((long)index * rows.Count * ProductKernel.PanelWidth),
-                        rows.Count,
-                        (panel + index) * ProductKernel.PanelWidth,
-                        weight.Outputs,
-                        bias,
-                        y);
-                }
-            }
-        });
-    }
-
-    /// <summary>Adds the bias, rounds, and writes one panel's columns of y.</summary>
-    private static unsafe void Finish<TPrecision>(
-        float* totals, int rows, int firstOutput, int outputs, float* bias, float* y)
-        where TPrecision : struct, IPrecision
-    {
-        int width = Math.Min(ProductKernel.PanelWidth, outputs - firstOutput);
-        for (int row = 0; row < rows; row++)
-        {
-            float* output = y + ((long)row * outputs) + firstOutput;
-            int lane = 0;
-            for (; lane + 16 <= width; lane += 16)
-            {
-                Vector512<float> addend =
-                    bias == null ? Vector512<float>.Zero : Vector512.Load(bias + firstOutput + lane);
-                TPrecision.Round(Vector512.Load(totals + lane) + addend).Store(output + lane);
-            }
-
-            for (; lane < width; lane++)
-            {
-                output[lane] = TPrecision.Round(totals[lane] + (bias == null ? 0f : bias[firstOutput + lane]));
-            }
-
-            totals += ProductKernel.PanelWidth;
-        }
-    }
+        where TPrecision : struct, IPrecision =>
+        workers.Run(
+            WeightPanels.CountFor(weight.Outputs),
+            new Projection(workers, rows, weight, bias, y),
+            static (in product, first, end, worker) => product.Panels<TPrecision>(first, end, worker));
 
     /// <summary>Copies rows into the kernel's order, in the pool's shared memory; a single row stays where it is.
     /// </summary>
@@ -136,20 +91,29 @@ public static partial class LinearProjection
         float* memory = workers.SharedScratch.Reserve(
             length + (scales == null ? 0 : PackedRows.ScaleLength(count, inputs)));
         PackedRows rows = new(count, inputs, memory, scales == null ? null : memory + length);
-        int blocks = (inputs + Summation.BlockLength - 1) / Summation.BlockLength;
+        Packing packing = new(rows, x, scales);
         if (count < FewRows)
         {
-            PackTiles(0, rows.TileCount);
+            packing.Tiles(0, rows.TileCount);
         }
         else
         {
-            workers.Run(rows.TileCount, (first, end, _) => PackTiles(first, end));
+            workers.Run(rows.TileCount, packing, static (in work, first, end, _) => work.Tiles(first, end));
         }
 
         return rows;
+    }
 
-        void PackTiles(int firstTile, int endTile)
+    /// <summary>Rows to be copied into the kernel's order.</summary>
+    private readonly unsafe struct Packing(PackedRows rows, float* x, float* scales)
+    {
+        private readonly PackedRows rows = rows;
+        private readonly float* x = x;
+        private readonly float* scales = scales;
+
+        public void Tiles(int firstTile, int endTile)
         {
+            int blocks = (rows.Inputs + Summation.BlockLength - 1) / Summation.BlockLength;
             for (int tile = firstTile; tile < endTile; tile++)
             {
                 for (int row = rows.FirstRow(tile); row < rows.FirstRow(tile + 1); row++)
@@ -157,9 +121,65 @@ public static partial class LinearProjection
                     rows.Store(
                         row,
                         tile,
-                        x + ((long)row * inputs),
+                        x + ((long)row * rows.Inputs),
                         scales == null ? null : scales + ((long)row * blocks));
                 }
+            }
+        }
+    }
+
+    /// <summary>One product, as the workers share it.</summary>
+    private readonly unsafe struct Projection(
+        WorkerPool workers, PackedRows rows, WeightMatrix weight, float* bias, float* y)
+    {
+        private readonly WorkerPool workers = workers;
+        private readonly PackedRows rows = rows;
+        private readonly WeightMatrix weight = weight;
+        private readonly float* bias = bias;
+        private readonly float* y = y;
+
+        public void Panels<TPrecision>(int first, int end, int worker)
+            where TPrecision : struct, IPrecision
+        {
+            int group = PanelProduct.GroupSize(rows.Count);
+            long totalsLength = PanelProduct.TotalsLength(rows.Count);
+            float* totals = workers.Scratch(worker).Reserve(totalsLength + PanelProduct.ChunkLength);
+            for (int panel = first; panel < end; panel += group)
+            {
+                int panels = Math.Min(group, end - panel);
+                PanelProduct.Multiply(rows, weight, panel, panels, totals, totals + totalsLength);
+                for (int index = 0; index < panels; index++)
+                {
+                    Finish<TPrecision>(
+                        totals + ((long)index * rows.Count * ProductKernel.PanelWidth),
+                        (panel + index) * ProductKernel.PanelWidth);
+                }
+            }
+        }
+
+        /// <summary>Adds the bias, rounds, and writes one panel's columns of y.</summary>
+        private void Finish<TPrecision>(float* totals, int firstOutput)
+            where TPrecision : struct, IPrecision
+        {
+            int outputs = weight.Outputs;
+            int width = Math.Min(ProductKernel.PanelWidth, outputs - firstOutput);
+            for (int row = 0; row < rows.Count; row++)
+            {
+                float* output = y + ((long)row * outputs) + firstOutput;
+                int lane = 0;
+                for (; lane + 16 <= width; lane += 16)
+                {
+                    Vector512<float> addend =
+                        bias == null ? Vector512<float>.Zero : Vector512.Load(bias + firstOutput + lane);
+                    TPrecision.Round(Vector512.Load(totals + lane) + addend).Store(output + lane);
+                }
+
+                for (; lane < width; lane++)
+                {
+                    output[lane] = TPrecision.Round(totals[lane] + (bias == null ? 0f : bias[firstOutput + lane]));
+                }
+
+                totals += ProductKernel.PanelWidth;
             }
         }
     }

@@ -54,24 +54,29 @@ internal static unsafe class PanelProduct
             packed = null; // float32 panels hold products with the scales; here bare codes are wanted
         }
 
+        // Weights in memory are multiplied as they lie; e4m3 codes only by one tile, for several they are widened once.
+        bool inPlace = packed is not null && (packed.Format != PanelFormat.Float8E4M3 || rows.TileCount == 1);
+        int step = !inPlace ? MadeColumns : rows.TileCount == 1 ? rows.Inputs : ChunkColumns;
         new Span<float>(totals, checked(panels * rows.Count * ProductKernel.PanelWidth)).Clear();
-        int step = packed is null ? MadeColumns : rows.TileCount == 1 ? rows.Inputs : ChunkColumns;
         for (int k = 0; k < rows.Inputs; k += step)
         {
             int columns = Math.Min(step, rows.Inputs - k);
             for (int index = 0; index < panels; index++)
             {
-                float* panelTotals = totals + ((long)index * rows.Count * ProductKernel.PanelWidth);
-                if (packed is null)
+                int panel = firstPanel + index;
+                if (!inPlace)
                 {
-                    ReadChunk(rows, weight, firstPanel + index, k, columns, chunk);
-                    Tiles(
-                        rows, PanelFormat.Float32, (byte*)chunk, weight, firstPanel + index, k, columns, panelTotals);
-                    continue;
+                    MakeChunk(rows, weight, packed, panel, k, columns, chunk);
                 }
 
-                byte* panel = packed.Pointer(firstPanel + index, k);
-                Tiles(rows, packed.Format, panel, weight, firstPanel + index, k, columns, panelTotals);
+                Tiles(
+                    rows,
+                    inPlace ? packed!.Format : PanelFormat.Float32,
+                    inPlace ? packed!.Pointer(panel, k) : (byte*)chunk,
+                    Scales(weight, panel, k),
+                    k,
+                    columns,
+                    totals + ((long)index * rows.Count * ProductKernel.PanelWidth));
             }
         }
     }
@@ -80,39 +85,38 @@ internal static unsafe class PanelProduct
         in PackedRows rows,
         PanelFormat format,
         byte* chunk,
-        WeightMatrix weight,
-        int panel,
+        ReadOnlySpan<float> weightScales,
         int k,
         int columns,
         float* totals)
     {
-        ReadOnlySpan<float> scales = rows.Quantised || format == PanelFormat.Float8E4M3
-            ? ((Float8BlockMatrix)weight).RowScales(panel * ProductKernel.PanelWidth)
-            : default;
-        fixed (float* scalePointer = scales)
+        fixed (float* scalePointer = weightScales)
         {
             ProductTileArguments tile = default;
             tile.Panel = chunk;
             tile.Columns = columns;
-            tile.WeightScales = scalePointer == null ? null : scalePointer + (k / Summation.BlockLength);
+            tile.WeightScales = scalePointer;
             for (int index = 0; index < rows.TileCount; index++)
             {
                 int first = rows.FirstRow(index);
                 tile.Input = rows.Tile(index, k);
                 tile.InputScales = rows.Scales(index, k);
                 tile.Totals = totals + ((long)first * ProductKernel.PanelWidth);
-                tile.Prefetch = index == 0 && weight.Panels is not null;
                 ProductKernel.Accumulate(format, rows.FirstRow(index + 1) - first, tile);
             }
         }
     }
 
-    private static void ReadChunk(
-        in PackedRows rows, WeightMatrix weight, int panel, int k, int columns, float* chunk)
+    private static void MakeChunk(
+        in PackedRows rows, WeightMatrix weight, WeightPanels? packed, int panel, int k, int columns, float* chunk)
     {
         Span<float> destination = new(chunk, columns * ProductKernel.PanelWidth);
         int firstRow = panel * ProductKernel.PanelWidth;
-        if (rows.Quantised)
+        if (packed is not null)
+        {
+            packed.WidenFloat8(panel, k, columns, rows.Quantised ? [] : Scales(weight, panel, k), chunk);
+        }
+        else if (rows.Quantised)
         {
             ((Float8BlockMatrix)weight).ReadCodePanel(firstRow, k, columns, destination);
         }
@@ -121,4 +125,10 @@ internal static unsafe class PanelProduct
             weight.ReadPanel(firstRow, k, columns, destination);
         }
     }
+
+    /// <summary>The scales of a panel from some k on; empty for weights without.</summary>
+    private static ReadOnlySpan<float> Scales(WeightMatrix weight, int panel, int k) =>
+        weight is Float8BlockMatrix blocks
+            ? blocks.RowScales(panel * ProductKernel.PanelWidth)[(k / Summation.BlockLength)..]
+            : [];
 }

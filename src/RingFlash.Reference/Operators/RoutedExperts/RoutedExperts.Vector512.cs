@@ -1,4 +1,5 @@
 using System;
+using System.Buffers;
 using System.Runtime.Intrinsics;
 using RingFlash.Reference.Checkpoint;
 using RingFlash.Reference.Numerics;
@@ -29,32 +30,43 @@ public static partial class RoutedExperts
         ArgumentNullException.ThrowIfNull(workers);
         ArgumentNullException.ThrowIfNull(dispatch);
         ArgumentNullException.ThrowIfNull(experts);
-        ExpertWeights[] weights = Array.ConvertAll(dispatch.ActiveExperts, expert => experts(expert));
-        if (weights.Length == 0)
+        ExpertWeights[] weights = ArrayPool<ExpertWeights>.Shared.Rent(dispatch.ActiveExperts.Length);
+        try
         {
-            return;
-        }
+            for (int active = 0; active < dispatch.ActiveExperts.Length; active++)
+            {
+                weights[active] = experts(dispatch.ActiveExperts[active]);
+            }
 
+            if (dispatch.ActiveExperts.Length > 0)
+            {
+                Vectorised<TPrecision>(workers, x, dispatch, weights, expertOutputs);
+            }
+        }
+        finally
+        {
+            ArrayPool<ExpertWeights>.Shared.Return(weights, clearArray: true);
+        }
+    }
+
+    private static unsafe void Vectorised<TPrecision>(
+        WorkerPool workers, float[] x, ExpertDispatch dispatch, ExpertWeights[] weights, float[] expertOutputs)
+        where TPrecision : struct, IPrecision
+    {
         int hidden = weights[0].Gate.Inputs, intermediate = weights[0].Gate.Outputs;
         float* activated = workers.SharedScratch.Reserve((long)dispatch.Rows.Length * intermediate);
         fixed (float* xPointer = x, outputPointer = expertOutputs)
         {
-            // A lambda cannot capture these; they are pinned until Run returns.
-            nint xAddress = (nint)xPointer, outputAddress = (nint)outputPointer;
-            ForEachExpert(workers, dispatch, WeightPanels.CountFor(intermediate), (active, first, end, worker) =>
-            {
-                Scratch scratch = new(workers.Scratch(worker), dispatch, active, hidden);
-                PackedRows rows = scratch.Gather((float*)xAddress, fromTokens: true);
-                GateAndUp<TPrecision>(
-                    rows, weights[active], first, end, scratch, activated + scratch.FirstRow * (long)intermediate);
-            });
-            ForEachExpert(workers, dispatch, WeightPanels.CountFor(hidden), (active, first, end, worker) =>
-            {
-                Scratch scratch = new(workers.Scratch(worker), dispatch, active, intermediate);
-                PackedRows rows = scratch.Gather(activated, fromTokens: false);
-                ReadOnlySpan<int> destinations = dispatch.Rows.AsSpan(scratch.FirstRow, rows.Count);
-                Down<TPrecision>(rows, weights[active].Down, first, end, scratch, destinations, (float*)outputAddress);
-            });
+            // One share for each worker; what a share is, the experts' rows decide.
+            Layer layer = new(workers, dispatch, weights, xPointer, activated, outputPointer);
+            workers.Run(
+                workers.ThreadCount,
+                layer,
+                static (in work, first, end, worker) => work.GatesAndUps<TPrecision>(first, end, worker));
+            workers.Run(
+                workers.ThreadCount,
+                layer,
+                static (in work, first, end, worker) => work.Downs<TPrecision>(first, end, worker));
         }
     }
 
@@ -110,26 +122,6 @@ public static partial class RoutedExperts
         }
     }
 
-    /// <summary>Divides (expert, panel) among the workers, so that each has the same work, and calls back for every
-    /// run of panels of one expert.</summary>
-    /// <param name="workers">The threads.</param>
-    /// <param name="dispatch">Who goes where.</param>
-    /// <param name="panels">Panels of an expert.</param>
-    /// <param name="body">Receives active expert, first panel, end (exclusive) and the worker's number.</param>
-    private static void ForEachExpert(
-        WorkerPool workers, ExpertDispatch dispatch, int panels, Action<int, int, int, int> body) =>
-        workers.Run(workers.ThreadCount, (firstShare, endShare, worker) =>
-        {
-            int unit = FirstUnit(dispatch, panels, firstShare, workers.ThreadCount);
-            int end = FirstUnit(dispatch, panels, endShare, workers.ThreadCount);
-            while (unit < end)
-            {
-                int active = unit / panels, panel = unit % panels, count = Math.Min(panels - panel, end - unit);
-                body(active, panel, panel + count, worker);
-                unit += count;
-            }
-        });
-
     /// <summary>Where a share of the units begins: units of one expert cost its rows and a constant.</summary>
     private static int FirstUnit(ExpertDispatch dispatch, int panels, int share, int shares)
     {
@@ -152,6 +144,65 @@ public static partial class RoutedExperts
         for (int index = 0; index < values.Length; index += 16) // rows of 32
         {
             TPrecision.Round(Vector512.Create<float>(values.Slice(index, 16))).CopyTo(values[index..]);
+        }
+    }
+
+    /// <summary>The experts of a layer, as the workers share them.</summary>
+    private readonly unsafe struct Layer(
+        WorkerPool workers,
+        ExpertDispatch dispatch,
+        ExpertWeights[] weights,
+        float* x,
+        float* activated,
+        float* outputs)
+    {
+        private readonly WorkerPool workers = workers;
+        private readonly ExpertDispatch dispatch = dispatch;
+        private readonly ExpertWeights[] weights = weights;
+        private readonly float* x = x;
+        private readonly float* activated = activated;
+        private readonly float* outputs = outputs;
+
+        public void GatesAndUps<TPrecision>(int firstShare, int endShare, int worker)
+            where TPrecision : struct, IPrecision
+        {
+            int hidden = weights[0].Gate.Inputs, intermediate = weights[0].Gate.Outputs;
+            int panels = WeightPanels.CountFor(intermediate);
+            int unit = FirstUnit(dispatch, panels, firstShare, workers.ThreadCount);
+            int end = FirstUnit(dispatch, panels, endShare, workers.ThreadCount);
+            for (int count; unit < end; unit += count)
+            {
+                int active = unit / panels, panel = unit % panels;
+                count = Math.Min(panels - panel, end - unit);
+                Scratch scratch = new(workers.Scratch(worker), dispatch, active, hidden);
+                PackedRows rows = scratch.Gather(x, fromTokens: true);
+                GateAndUp<TPrecision>(
+                    rows,
+                    weights[active],
+                    panel,
+                    panel + count,
+                    scratch,
+                    activated + (scratch.FirstRow * (long)intermediate));
+            }
+        }
+
+        public void Downs<TPrecision>(int firstShare, int endShare, int worker)
+            where TPrecision : struct, IPrecision
+        {
+            int hidden = weights[0].Down.Outputs, intermediate = weights[0].Down.Inputs;
+            int panels = WeightPanels.CountFor(hidden);
+            int unit = FirstUnit(dispatch, panels, firstShare, workers.ThreadCount);
+            int end = FirstUnit(dispatch, panels, endShare, workers.ThreadCount);
+            for (int count; unit < end; unit += count)
+            {
+                int active = unit / panels, panel = unit % panels;
+                count = Math.Min(panels - panel, end - unit);
+                Scratch scratch = new(workers.Scratch(worker), dispatch, active, intermediate);
+                PackedRows rows = scratch.Gather(activated, fromTokens: false);
+                ReadOnlySpan<int> destinations = dispatch.Rows.AsSpan(scratch.FirstRow, rows.Count);
+                Down<TPrecision>(
+                    rows, weights[active].Down, panel, panel + count, scratch, destinations, outputs);
+            }
         }
     }
 

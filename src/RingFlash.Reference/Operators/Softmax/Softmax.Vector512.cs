@@ -1,5 +1,4 @@
 using System;
-using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using RingFlash.Reference.Numerics;
@@ -9,9 +8,9 @@ namespace RingFlash.Reference.Operators;
 public static partial class Softmax
 {
     /// <summary>
-    /// Lanes: sixteen consecutive keys. Order of the denominator: the stripes of
-    /// <see cref="Summation.SumVectorised"/>, added while the exponentials are made. Remainder: the scalar expressions;
-    /// a row with a mask takes them for the mask too. The maximum is exact, so its order does not matter.
+    /// Lanes: sixteen consecutive keys. Order of the denominator: <see cref="Summation.SumVectorised"/>.
+    /// Remainder: the scalar expressions; a row with a mask takes them for the mask too. The maximum is exact, so its
+    /// order does not matter.
     /// </summary>
     /// <typeparam name="TPrecision">The precision policy.</typeparam>
     /// <param name="scores">[keys], float32, read.</param>
@@ -23,7 +22,7 @@ public static partial class Softmax
     {
         Span<float> row = weights[..scores.Length];
         float denominator = visible.IsEmpty
-            ? Exponentials(scores, RowMaximum.Of(scores), row)
+            ? ShiftedExponentials.Sum(scores, RowMaximum.Of(scores), row)
             : MaskedExponentials(scores, visible, row);
         Vector512<float> divisor = Vector512.Create(denominator);
         ref float elements = ref MemoryMarshal.GetReference(row);
@@ -40,46 +39,13 @@ public static partial class Softmax
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static float Exponentials(ReadOnlySpan<float> scores, float maximum, Span<float> exponentials)
-    {
-        ref float from = ref MemoryMarshal.GetReference(scores), to = ref MemoryMarshal.GetReference(exponentials);
-        Vector512<float> shift = Vector512.Create(maximum);
-        Vector512<float> lower = Vector512<float>.Zero, upper = Vector512<float>.Zero;
-        int j = 0;
-        for (; j + Summation.StripeCount <= scores.Length; j += Summation.StripeCount)
-        {
-            Vector512<float> first = Exponential.Exp(Vector512.LoadUnsafe(ref from, (nuint)j) - shift);
-            Vector512<float> second = Exponential.Exp(Vector512.LoadUnsafe(ref from, (nuint)j + 16) - shift);
-            first.StoreUnsafe(ref to, (nuint)j);
-            second.StoreUnsafe(ref to, (nuint)j + 16);
-            lower += first;
-            upper += second;
-        }
-
-        if (j < scores.Length)
-        {
-            Span<float> rest = stackalloc float[Summation.StripeCount];
-            rest.Clear();
-            for (int i = j; i < scores.Length; i++)
-            {
-                rest[i - j] = exponentials[i] = Exponential.Exp(scores[i] - maximum);
-            }
-
-            lower += Vector512.Create<float>(rest);
-            upper += Vector512.Create<float>(rest[16..]);
-        }
-
-        return Summation.Halve(lower, upper);
-    }
-
     private static float MaskedExponentials(
         ReadOnlySpan<float> scores, ReadOnlySpan<byte> visible, Span<float> exponentials)
     {
         float maximum = Maximum(scores, visible, out bool any);
         if (any)
         {
-            Exponentials(scores, maximum, exponentials);
+            ShiftedExponentials.Sum(scores, maximum, exponentials);
             for (int j = 0; j < exponentials.Length; j++)
             {
                 exponentials[j] = visible[j] != 0 ? exponentials[j] : 0f;

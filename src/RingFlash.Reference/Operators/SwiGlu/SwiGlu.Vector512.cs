@@ -1,4 +1,5 @@
 using System;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using RingFlash.Reference.Numerics;
@@ -19,14 +20,42 @@ public static partial class SwiGlu
         y = y[..gate.Length];
         ref float gates = ref MemoryMarshal.GetReference(gate), ups = ref MemoryMarshal.GetReference(up);
         ref float to = ref MemoryMarshal.GetReference(y);
-        int index = 0;
-        for (; index + 16 <= gate.Length; index += 16)
+        int index = 0, whole = gate.Length / 16 * 16;
+        for (; index < whole; index += 16)
         {
+            index = Plain<TPrecision>(ref gates, ref ups, ref to, index, whole);
+            if (index == whole)
+            {
+                break;
+            }
+
             Vector512<float> activated = TPrecision.Round(Silu.Apply(Vector512.LoadUnsafe(ref gates, (nuint)index)));
             TPrecision.Round(activated * Vector512.LoadUnsafe(ref ups, (nuint)index)).StoreUnsafe(ref to, (nuint)index);
         }
 
         Scalar<TPrecision>(gate[index..], up[index..], y[index..]);
+    }
+
+    /// <summary>
+    /// Goes on while no gate is extreme. The loop calls nothing, so that everything stays in registers.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static int Plain<TPrecision>(ref float gates, ref float ups, ref float to, int index, int end)
+        where TPrecision : struct, IPrecision
+    {
+        for (; index < end; index += 16)
+        {
+            Vector512<float> gate = Vector512.LoadUnsafe(ref gates, (nuint)index);
+            if (!Sigmoid.IsPlain(gate))
+            {
+                break;
+            }
+
+            Vector512<float> activated = TPrecision.Round(Silu.ApplyToPlain(gate));
+            TPrecision.Round(activated * Vector512.LoadUnsafe(ref ups, (nuint)index)).StoreUnsafe(ref to, (nuint)index);
+        }
+
+        return index;
     }
 
     private static void Split<TPrecision>(

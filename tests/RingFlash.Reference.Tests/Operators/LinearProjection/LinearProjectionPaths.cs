@@ -185,6 +185,24 @@ public sealed class LinearProjectionPaths
         CompareQuantised<Float32Precision>(workers, blocks, tokens, withBias: true);
     }
 
+    /// <summary>The second call with weights in memory takes nothing from the managed heap.</summary>
+    [Theory]
+    [InlineData(1)]
+    [InlineData(7)]
+    [InlineData(100)]
+    public void AProductAllocatesNothing(int tokens)
+    {
+        using WorkerPool workers = new(2);
+        DenseMatrix weight = new(97, 300, TestValues.Spread(97 * 300, 1));
+        float[] x = TestValues.Spread(tokens * 300, 2), y = new float[tokens * 97];
+        weight.Pack(workers);
+        LinearProjection.Vectorised<BFloat16Precision>(workers, x, weight, [], y);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        LinearProjection.Vectorised<BFloat16Precision>(workers, x, weight, [], y);
+        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+        weight.Unpack();
+    }
+
     private static void Sweep<TPrecision>()
         where TPrecision : struct, IPrecision
     {

@@ -110,6 +110,22 @@ public sealed class RoutedExpertsPaths
         }
     }
 
+    [Fact]
+    public void ASecondCallWithWeightsInMemoryAllocatesNothing()
+    {
+        using WorkerPool workers = new(2);
+        ExpertSet experts = new(ExpertCount, 100, 70, 4);
+        experts.Pack(workers);
+        float[] x = TestValues.Spread(9 * 100, 1), outputs = new float[9 * 2 * 100];
+        ExpertDispatch dispatch = ExpertDispatch.Group(Routing(9, 2, 0), 2, ExpertCount);
+        Func<int, ExpertWeights> get = experts.Get;
+        RoutedExperts.Vectorised<Float32Precision>(workers, x, dispatch, get, outputs);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        RoutedExperts.Vectorised<Float32Precision>(workers, x, dispatch, get, outputs);
+        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+        experts.Unpack();
+    }
+
     private static void Sweep<TPrecision>(int hidden, int intermediate)
         where TPrecision : struct, IPrecision
     {

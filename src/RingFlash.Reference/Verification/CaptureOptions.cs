@@ -1,0 +1,33 @@
+using System.Collections.Generic;
+using RingFlash.Reference.Checkpoint;
+using RingFlash.Reference.Configuration;
+
+namespace RingFlash.Reference.Verification;
+
+/// <summary>What is captured.</summary>
+/// <param name="Configuration">The model.</param>
+/// <param name="ConfigurationJson">Its <c>config.json</c>, UTF-8; goes into the case as it is.</param>
+/// <param name="Weights">Its weights: a <see cref="CheckpointFolder"/> or a <see cref="SyntheticSource"/>.</param>
+/// <param name="Ids">One sequence of token ids.</param>
+public sealed record CaptureOptions(
+    ModelConfiguration Configuration, byte[] ConfigurationJson, IWeightSource Weights, IReadOnlyList<int> Ids)
+{
+    /// <summary>
+    /// The layers whose boundaries and routers are kept, the MTP layer by its index in the checkpoint; null for all.
+    /// </summary>
+    public IReadOnlySet<int>? Layers { get; init; }
+
+    /// <summary>Whether the model runs in bfloat16 and not in float32.</summary>
+    public bool BFloat16 { get; init; }
+
+    /// <summary>The version of the tool, for the provenance.</summary>
+    public string ToolVersion { get; init; } = "unknown";
+}
+
+/// <summary>What a capture holds.</summary>
+/// <param name="Folder">The case folder.</param>
+/// <param name="TapCount">The recorded tensors.</param>
+/// <param name="Values">Their elements.</param>
+/// <param name="Weights">The weights that the run read; empty for synthetic ones.</param>
+public sealed record CaptureResult(
+    string Folder, int TapCount, long Values, IReadOnlyList<WeightFingerprint> Weights);
