@@ -98,7 +98,7 @@ internal static class BenchCommand
             throw new UsageException($"--filter: no case contains '{options.Filter}'");
         }
 
-        BenchmarkReport report = BenchmarkLine.Run(
+        BenchmarkReport report = TerminalProgress.Run(
             context, progress => context.Bench(options, progress, cancellation));
 
         new BenchmarkTable(ReportConsole.Create(context.Output, context.Colour)).Write(report);

@@ -53,7 +53,7 @@ internal static class BenchGrowthCommand
             };
             (string? jsonFile, string? svgFile) =
                 BenchCommand.Outputs(parsed.GetValue(json), parsed.GetValue(svg), context);
-            GrowthReport report = BenchmarkLine.Run(
+            GrowthReport report = TerminalProgress.Run(
                 context, progress => context.Growth(options, progress, cancellation));
             Write(ReportConsole.Create(context.Output, context.Colour), report);
             if (jsonFile is not null)

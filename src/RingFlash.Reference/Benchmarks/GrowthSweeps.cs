@@ -70,7 +70,7 @@ internal static class GrowthSweeps
             {
                 Prepare = (layers, held) => ModelCases.Decode(inputs, Slice(layers, held), Prompt),
             },
-            new("model, allocated", "tokens", 1, Sizes(64, 3)) { Bytes = tokens => Allocated(small, tokens, inputs) },
+            new("model, allocated", "tokens", 1, Sizes(64, 3)) { Bytes = tokens => Allocated(small, tokens) },
             new("weights in memory", "layers", 1, Sizes(1, 3))
             {
                 Bytes = layers =>
@@ -111,15 +111,17 @@ internal static class GrowthSweeps
         };
     }
 
-    /// <summary>What a prefill allocates, results of operators included.</summary>
-    private static double Allocated(ModelConfiguration small, int tokens, BenchmarkInputs inputs)
+    /// <summary>What a prefill allocates, results of operators included; on one thread, so that all of it is this
+    /// thread's.</summary>
+    private static double Allocated(ModelConfiguration small, int tokens)
     {
-        using ModelSlice slice = new(ModelSlice.Cut(small, 1, Experts), inputs.Workers);
-        RingFlashModel<float> model = slice.On(ExecutionEngine.Vector512, inputs.Workers);
+        using WorkerPool alone = new(1);
+        using ModelSlice slice = new(ModelSlice.Cut(small, 1, Experts), alone);
+        RingFlashModel<float> model = slice.On(ExecutionEngine.Vector512, alone);
         ForwardInput prompt = slice.Tokens(tokens, 1);
         model.Forward(prompt); // what is allocated once only is not counted
-        long before = GC.GetTotalAllocatedBytes(precise: true);
+        long before = GC.GetAllocatedBytesForCurrentThread();
         model.Forward(prompt);
-        return GC.GetTotalAllocatedBytes(precise: true) - before;
+        return GC.GetAllocatedBytesForCurrentThread() - before;
     }
 }

@@ -46,8 +46,9 @@ internal sealed class PairedMeasurement
     /// <returns>One sample per round.</returns>
     public IReadOnlyList<BenchmarkSample> Run(BenchmarkCase next, Action run)
     {
-        double reading = next.Bytes / ceiling.ReadBytesPerSecond;
-        double computing = next.Operations / ceiling.OperationsPerSecond;
+        Ceiling known = OfRounds;
+        double reading = next.Bytes / known.ReadBytesPerSecond;
+        double computing = next.Operations / known.OperationsPerSecond;
         int repeats = (int)Math.Ceiling(ShortestSample / WarmUp(run));
         List<BenchmarkSample> samples = [];
         long began = Stopwatch.GetTimestamp();
