@@ -16,7 +16,8 @@ internal static class ExpertsBenchmark
     private const int TopK = 8;
 
     // Tokens on 64 experts; 128 tokens are 16 rows an expert, as 512 tokens are on the model's 256.
-    private static readonly (int Tokens, double Bar)[] Bars = [(1, 0.93), (8, 0.8), (32, 0.8), (128, 0.70), (512, 0.85)];
+    private static readonly (int Tokens, double Bar)[] Bars =
+        [(1, 0.93), (8, 0.8), (32, 0.8), (128, 0.70), (512, 0.85)];
 
     /// <summary>Runs.</summary>
     /// <returns>0, or 4 when a check failed.</returns>

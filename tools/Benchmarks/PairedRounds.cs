@@ -13,7 +13,9 @@ internal sealed class PairedRounds
 
     private readonly List<(string Name, Func<double> Milliseconds)> contenders = [];
 
-    /// <summary>Rest between contenders, so that threads which spin after their work do not disturb the next one.</summary>
+    /// <summary>
+    /// Rest between contenders, so that threads which spin after their work do not disturb the next one.
+    /// </summary>
     public int PauseMilliseconds { get; init; }
 
     /// <summary>Adds an action that is timed here.</summary>

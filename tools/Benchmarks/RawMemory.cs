@@ -1,3 +1,4 @@
+using System;
 using System.Runtime.Intrinsics;
 using RingFlash.Reference.Numerics;
 
@@ -13,7 +14,7 @@ internal static unsafe class RawMemory
     /// <summary>Reads.</summary>
     /// <param name="workers">The threads.</param>
     /// <param name="memory">A multiple of 64 floats, each read once.</param>
-    public static void Read(WorkerPool workers, float[] memory)
+    public static void Read(WorkerPool workers, ReadOnlySpan<float> memory)
     {
         fixed (float* pointer = memory)
         {
@@ -37,8 +38,8 @@ internal static unsafe class RawMemory
 
     /// <summary>Reads some arrays and writes one.</summary>
     /// <param name="workers">The threads.</param>
-    /// <param name="sources">Read once; multiples of 64 floats.</param>
-    /// <param name="destination">A multiple of 64 floats, written once from the first sources.</param>
+    /// <param name="sources">Read once; multiples of 64 floats, the first at least as long as the destination.</param>
+    /// <param name="destination">A multiple of 64 floats, written once from the start of the first source.</param>
     public static void Move(WorkerPool workers, float[][] sources, float[] destination)
     {
         for (int index = 1; index < sources.Length; index++)
@@ -46,6 +47,7 @@ internal static unsafe class RawMemory
             Read(workers, sources[index]);
         }
 
+        Read(workers, sources[0].AsSpan(destination.Length));
         fixed (float* from = sources[0], to = destination)
         {
             nint fromAddress = (nint)from, toAddress = (nint)to;

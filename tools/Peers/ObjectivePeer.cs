@@ -9,7 +9,9 @@ using static TorchSharp.torch;
 
 namespace RingFlash.Peers;
 
-/// <summary>Value and gradient of a million tokens against libtorch eager doing slime's formula on the same numbers.</summary>
+/// <summary>
+/// Value and gradient of a million tokens against libtorch eager doing slime's formula on the same numbers.
+/// </summary>
 internal static class ObjectivePeer
 {
     private const int Rollouts = 256;
@@ -35,7 +37,8 @@ internal static class ObjectivePeer
         float[] gradient = tensors[0].Gradient();
         double worst = gradients[0].Select((value, t) => Math.Abs(value - (double)gradient[t])).Max();
         double scale = gradients[0].Max(Math.Abs);
-        Console.WriteLine($"loss {loss}, theirs {theirs}; largest distance of a gradient {worst / scale:E1} of the largest");
+        Console.WriteLine(
+            $"loss {loss}, theirs {theirs}; largest distance of a gradient {worst / scale:E1} of the largest");
         if (!(Math.Abs(loss - theirs) <= 1e-5 && worst <= 1e-5 * scale))
         {
             Console.Error.WriteLine("the two do not agree; nothing is timed");

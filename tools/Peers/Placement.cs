@@ -4,14 +4,14 @@ using System.Runtime.InteropServices;
 namespace RingFlash.Peers;
 
 /// <summary>
-/// Puts every library's second thread on the second processor. Left alone, the kernel of a virtual machine may keep both
-/// threads of one of them on one processor for minutes, and the table would compare luck.
+/// Puts every library's second thread on the second processor. Left alone, the kernel of a virtual machine may keep
+/// both threads of one of them on one processor for minutes, and the table would compare luck.
 /// </summary>
 internal static partial class Placement
 {
     private const int MmapMaximum = -4, TrimThreshold = -1; // malloc.h
 
-    /// <summary>Runs the warm-up, in which libraries start their threads; threads inherit the creator's place.</summary>
+    /// <summary>Runs the warm-up, in which libraries start threads; a thread inherits its creator's place.</summary>
     /// <param name="warmUp">Runs every contender once.</param>
     public static void Fix(Action warmUp)
     {

@@ -11,8 +11,8 @@ using static TorchSharp.torch;
 namespace RingFlash.Peers;
 
 /// <summary>
-/// Y = X·Wᵀ at the model's shapes: ours on bf16 weights in exact float32 arithmetic, OpenBLAS and libtorch in float32, and
-/// libtorch in bfloat16, which rounds activations and results.
+/// Y = X·Wᵀ at the model's shapes: ours on bf16 weights in exact float32 arithmetic, OpenBLAS and libtorch in float32,
+/// and libtorch in bfloat16, which rounds activations and results.
 /// </summary>
 internal static class ProductPeer
 {

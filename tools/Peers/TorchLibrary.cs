@@ -6,7 +6,8 @@ using TorchSharp;
 
 namespace RingFlash.Peers;
 
-/// <summary>Makes libtorch loadable where the C++ runtime is older than the one that TorchSharp was linked with.</summary>
+/// <summary>Makes libtorch loadable where the C++ runtime is older than the one that TorchSharp was linked with.
+/// </summary>
 /// <remarks>
 /// TorchSharp 0.107.0's bridge asks for version GLIBCXX_3.4.32 of libstdc++ because of one symbol that GCC 13 mentions
 /// and nobody calls. The loader refuses a missing version unless it is marked weak, so the mark is set in the copy that

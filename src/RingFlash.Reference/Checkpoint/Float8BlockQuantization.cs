@@ -26,6 +26,8 @@ public static class Float8BlockQuantization
 
     private const uint FractionMask = 0x007FFFFF;
 
+    private const uint MagnitudeMask = 0x7FFFFFFF;
+
     private const int Lanes = 16;
 
     /// <summary>Whether the published converter rounds the scales of a matrix up to powers of two.</summary>
@@ -66,11 +68,7 @@ public static class Float8BlockQuantization
             int first = block * Float8BlockMatrix.BlockSize;
             int width = Math.Min(Float8BlockMatrix.BlockSize, columns - first);
             scales[block] = Scale(LargestMagnitude(values[first..], rows, columns, width), powerOfTwo);
-            for (int row = 0; row < rows; row++)
-            {
-                int start = (row * columns) + first;
-                Quantize(values.Slice(start, width), scales[block], codes.Slice(start, width));
-            }
+            Quantize(values[first..], rows, columns, width, scales[block], codes[first..]);
         }
     }
 
@@ -81,56 +79,65 @@ public static class Float8BlockQuantization
         return BitConverter.UInt32BitsToSingle((bits + FractionMask) & ~FractionMask);
     }
 
-    // The block begins at values[0]; its rows are (columns) apart and (width) long.
+    // The block begins at values[0]; its rows are (columns) apart and (width) long. Magnitudes compare like their bits,
+    // and the maximum of integers is one instruction, that of numbers with their NaN and their two zeros several.
     private static float LargestMagnitude(ReadOnlySpan<float> values, int rows, int columns, int width)
     {
-        Vector512<float> even = Vector512<float>.Zero, odd = even;
+        Vector512<uint> magnitudeMask = Vector512.Create(MagnitudeMask);
+        Vector512<uint> even = Vector512<uint>.Zero, odd = even;
         int vectorised = width / (2 * Lanes) * (2 * Lanes);
-        float maximum = 0;
+        uint maximum = 0;
         for (int row = 0; row < rows; row++)
         {
-            ReadOnlySpan<float> part = values.Slice(row * columns, width);
-            ref float source = ref MemoryMarshal.GetReference(part);
+            ReadOnlySpan<uint> part = MemoryMarshal.Cast<float, uint>(values.Slice(row * columns, width));
+            ref uint source = ref MemoryMarshal.GetReference(part);
             for (int index = 0; index < vectorised; index += 2 * Lanes)
             {
-                even = Vector512.Max(even, Vector512.Abs(Vector512.LoadUnsafe(ref source, (nuint)index)));
-                odd = Vector512.Max(odd, Vector512.Abs(Vector512.LoadUnsafe(ref source, (nuint)(index + Lanes))));
+                even = Vector512.Max(even, Vector512.LoadUnsafe(ref source, (nuint)index) & magnitudeMask);
+                odd = Vector512.Max(odd, Vector512.LoadUnsafe(ref source, (nuint)(index + Lanes)) & magnitudeMask);
             }
 
-            foreach (float value in part[vectorised..])
+            foreach (uint bits in part[vectorised..])
             {
-                maximum = MathF.Max(maximum, MathF.Abs(value));
+                maximum = Math.Max(maximum, bits & MagnitudeMask);
             }
         }
 
         even = Vector512.Max(even, odd);
         for (int lane = 0; lane < Lanes; lane++)
         {
-            maximum = MathF.Max(maximum, even[lane]);
+            maximum = Math.Max(maximum, even[lane]);
         }
 
-        return maximum;
+        return BitConverter.UInt32BitsToSingle(maximum);
     }
 
-    private static void Quantize(ReadOnlySpan<float> values, float scale, Span<byte> codes)
+    // All rows of the block in one loop, so that the constants stay in registers.
+    private static void Quantize(
+        ReadOnlySpan<float> values, int rows, int columns, int width, float scale, Span<byte> codes)
     {
         const int Step = 4 * Lanes; // four vectors of codes fill one vector of bytes
         Vector512<float> divisor = Vector512.Create(scale);
-        ref float source = ref MemoryMarshal.GetReference(values);
-        ref byte target = ref MemoryMarshal.GetReference(codes);
-        int index = 0;
-        for (; index <= values.Length - Step; index += Step)
+        for (int row = 0; row < rows; row++)
         {
-            Vector512<uint> a = Codes(ref source, index, divisor);
-            Vector512<uint> b = Codes(ref source, index + Lanes, divisor);
-            Vector512<uint> c = Codes(ref source, index + (2 * Lanes), divisor);
-            Vector512<uint> d = Codes(ref source, index + (3 * Lanes), divisor);
-            Vector512.Narrow(Vector512.Narrow(a, b), Vector512.Narrow(c, d)).StoreUnsafe(ref target, (nuint)index);
-        }
+            ReadOnlySpan<float> part = values.Slice(row * columns, width);
+            Span<byte> partCodes = codes.Slice(row * columns, width);
+            ref float source = ref MemoryMarshal.GetReference(part);
+            ref byte target = ref MemoryMarshal.GetReference(partCodes);
+            int index = 0;
+            for (; index <= width - Step; index += Step)
+            {
+                Vector512<uint> a = Codes(ref source, index, divisor);
+                Vector512<uint> b = Codes(ref source, index + Lanes, divisor);
+                Vector512<uint> c = Codes(ref source, index + (2 * Lanes), divisor);
+                Vector512<uint> d = Codes(ref source, index + (3 * Lanes), divisor);
+                Vector512.Narrow(Vector512.Narrow(a, b), Vector512.Narrow(c, d)).StoreUnsafe(ref target, (nuint)index);
+            }
 
-        for (; index < values.Length; index++)
-        {
-            codes[index] = Float8E4M3.FromSingle(values[index] / scale);
+            for (; index < width; index++)
+            {
+                partCodes[index] = Float8E4M3.FromSingle(part[index] / scale);
+            }
         }
     }
 

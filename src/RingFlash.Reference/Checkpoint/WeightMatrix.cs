@@ -187,13 +187,13 @@ public sealed class Float8BlockMatrix : WeightMatrix
 
         scales = new float[scaleRows * scaleColumns];
         source.Read(scaleTensor, 0, scales);
+        PackedFormat = TensorPrimitives.MaxMagnitude<float>(scales) <= PanelFormats.Float8E4M3.LargestScale
+            ? PanelFormat.Float8E4M3
+            : PanelFormat.Float32; // NaN comes here too
     }
 
     /// <inheritdoc/>
-    protected override PanelFormat PackedFormat =>
-        TensorPrimitives.MaxMagnitude<float>(scales) <= PanelFormats.Float8E4M3.LargestScale // false for NaN
-            ? PanelFormat.Float8E4M3
-            : PanelFormat.Float32;
+    protected override PanelFormat PackedFormat { get; }
 
     /// <summary>The scales of the blocks that a row crosses.</summary>
     /// <param name="row">0 … Outputs − 1.</param>

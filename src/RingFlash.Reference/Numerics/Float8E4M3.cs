@@ -89,17 +89,17 @@ public static class Float8E4M3
         Vector512<uint> bits = values.AsUInt32();
         Vector512<uint> sign = Vector512.ShiftRightLogical(bits, 24) & Vector512.Create(0x80u);
         Vector512<uint> magnitude = bits & Vector512.Create(MagnitudeMask);
-        Vector512<uint> lastKeptBit = Vector512.ShiftRightLogical(magnitude, DroppedBits) & Vector512.Create(1u);
-        Vector512<uint> rounded = magnitude + Vector512.Create((1u << (DroppedBits - 1)) - 1) + lastKeptBit;
-        Vector512<uint> normal =
-            Vector512.ShiftRightLogical(rounded, DroppedBits) - Vector512.Create(BiasDifference);
-        Vector512<uint> subnormal =
-            (magnitude.AsSingle() + Vector512.Create(SubnormalShift)).AsUInt32()
-            - Vector512.Create(SubnormalShiftBits);
-        Vector512<uint> code = Vector512.ConditionalSelect(
-            Vector512.LessThan(magnitude, Vector512.Create(SmallestNormalBits)), subnormal, normal);
-        code = Vector512.ConditionalSelect(
-            Vector512.GreaterThanOrEqual(magnitude, Vector512.Create(MaxValueBits)), Vector512.Create(MaxCode), code);
+        Vector512<uint> clamped = Vector512.Min(magnitude, Vector512.Create(MaxValueBits));
+
+        // With 2^e the power of two at or below the number, but at least the smallest normal: beside 2^(e+20) float32
+        // numbers lie 2^(e-3) apart, so one addition rounds to the codes' spacing, subnormals included, ties to even.
+        Vector512<uint> power = Vector512.Max(
+            clamped & Vector512.Create(InfinityBits), Vector512.Create(SmallestNormalBits));
+        Vector512<uint> shift = power + Vector512.Create((uint)DroppedBits << 23);
+        Vector512<uint> steps = (clamped.AsSingle() + shift.AsSingle()).AsUInt32() - shift;
+        Vector512<uint> code = steps
+            + Vector512.ShiftRightLogical(power, DroppedBits)
+            - Vector512.Create(SmallestNormalBits >> DroppedBits);
         code = Vector512.ConditionalSelect(
             Vector512.GreaterThan(magnitude, Vector512.Create(InfinityBits)), Vector512.Create(NaNCode), code);
         return code | sign;

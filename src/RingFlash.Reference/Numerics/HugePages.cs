@@ -40,7 +40,8 @@ internal static unsafe partial class HugePages
         nuint offset = (OrdinaryPage - ((nuint)address % OrdinaryPage)) % OrdinaryPage;
         try
         {
-            _ = Advise((byte*)address + offset, bytes - offset, AdviseHugePage); // a refusal costs time and nothing else
+            // A refusal costs time and nothing else.
+            _ = Advise((byte*)address + offset, bytes - offset, AdviseHugePage);
         }
         catch (Exception exception) when (exception is DllNotFoundException or EntryPointNotFoundException)
         {

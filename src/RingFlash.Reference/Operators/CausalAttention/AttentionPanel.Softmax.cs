@@ -106,8 +106,9 @@ internal readonly unsafe ref partial struct AttentionPanel
                 return key;
             }
 
-            Vector512<float> difference0 = AttentionSteps.Scaled<TPrecision>(Vector512.Load(exponentials), scale) - maximum0;
-            Vector512<float> difference1 = AttentionSteps.Scaled<TPrecision>(Vector512.Load(exponentials + 16), scale) - maximum1;
+            Vector512<float> product0 = Vector512.Load(exponentials), product1 = Vector512.Load(exponentials + 16);
+            Vector512<float> difference0 = AttentionSteps.Scaled<TPrecision>(product0, scale) - maximum0;
+            Vector512<float> difference1 = AttentionSteps.Scaled<TPrecision>(product1, scale) - maximum1;
             if (!Exponential.IsInNormalRange(difference0) || !Exponential.IsInNormalRange(difference1))
             {
                 return key;

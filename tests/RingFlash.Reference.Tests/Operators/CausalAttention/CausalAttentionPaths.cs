@@ -113,6 +113,64 @@ public sealed class CausalAttentionPaths
         }
     }
 
+    [Theory]
+    [InlineData(8, 1, 1, 20)]
+    [InlineData(8, 4, 1, 128)]
+    [InlineData(6, 2, 1, 20)]
+    [InlineData(4, 2, 3, 16)]
+    [InlineData(3, 3, 8, 33)]
+    [InlineData(1, 1, 7, 130)]
+    public void FewTokensOverALongCacheGiveTheSameHoweverTheKeysAreCut(
+        int heads, int keyValueHeads, int queries, int headDim)
+    {
+        // With three threads and one or two heads every head is cut between workers; blocks of 128 are many.
+        foreach (int past in new int[] { 0, 1, 11, 127, 128, 129, 385, 700 })
+        {
+            foreach (Mask mask in new Mask[] { Mask.None, Mask.Holes, Mask.Left })
+            {
+                AttentionShape shape = new(2, heads, keyValueHeads, queries, past, headDim, past + queries + 3);
+                AttentionCase attention = AttentionCase.Create<BFloat16Precision>(shape, mask, past);
+                if (mask == Mask.Left && past > 1)
+                {
+                    // Padding that ends within the cache: every query sees something.
+                    attention.Visible.AsSpan(shape.KeyTokens + (past / 2)).Fill(1);
+                }
+
+                (float[] context, float[] weights) = attention.Run<BFloat16Precision>(ExecutionEngine.Scalar);
+                foreach (int threads in new int[] { 1, 2, 3 })
+                {
+                    (float[] other, float[] otherWeights) =
+                        attention.Run<BFloat16Precision>(ExecutionEngine.Vector512, threads);
+                    string axes = $"{shape}, {mask}, {threads} threads";
+                    Check.SameBits(context, other, axes);
+                    Check.SameBits(weights, otherWeights, axes + ", weights");
+                }
+            }
+        }
+    }
+
+    [Fact]
+    public void ScoresThatAreFarApartTakeTheSameWay()
+    {
+        // Differences beyond 87, where the exponential is subnormal or 0, among ordinary ones, and beyond every limit.
+        foreach ((int queries, int past) in new (int, int)[] { (1, 300), (40, 90) })
+        {
+            AttentionCase attention = AttentionCase.Create<Float32Precision>(
+                new AttentionShape(1, 8, 1, queries, past, 16, queries + past), Mask.None, 3);
+            for (int key = 0; key < queries + past; key += 7)
+            {
+                attention.Keys.AsSpan(key * 16, 16).Fill((key % 3) - 1f);
+                attention.Keys[key * 16] = 60f * ((key % 5) - 2f);
+            }
+
+            (float[] context, float[] weights) = attention.Run<Float32Precision>(ExecutionEngine.Scalar);
+            (float[] other, float[] otherWeights) = attention.Run<Float32Precision>(ExecutionEngine.Vector512, 2);
+            Check.SameBits(context, other, $"{queries} after {past}");
+            Check.SameBits(weights, otherWeights, $"{queries} after {past}, weights");
+            Assert.Contains(weights, weight => weight is > 0f and < 1e-37f);
+        }
+    }
+
     [Fact]
     public void SpecialValuesTakeTheSameWay()
     {
