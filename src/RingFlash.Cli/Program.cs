@@ -96,6 +96,7 @@ internal static class Program
             IcePopCommand.Create(context),
             SynthCommand.Create(context),
             CaptureCommand.Create(context),
+            BenchCommand.Create(context),
         };
         root.HelpName = "ringflash";
         foreach (Option option in root.Options)

@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.Linq;
 using RingFlash.Cli.Reports;
+using RingFlash.Reference.Benchmarks;
 using RingFlash.Reference.Numerics;
 using RingFlash.Reference.Objective.Properties;
 using RingFlash.Reference.Verification;
@@ -61,6 +62,15 @@ internal static class TerminalProgress
                     return check(property);
                 }),
             ]);
+
+    /// <summary>Runs a benchmark and shows where it stands.</summary>
+    /// <typeparam name="TReport">What it returns.</typeparam>
+    /// <param name="context">The outside world.</param>
+    /// <param name="work">The benchmark.</param>
+    /// <returns>Its report.</returns>
+    public static TReport Run<TReport>(ToolContext context, Func<IProgress<BenchmarkProgress>?, TReport> work) =>
+        Run<BenchmarkProgress, TReport>(
+            context, at => (at.Step, (double)at.Done / Math.Max(1, at.Count)), work);
 
     private static (string Text, double Fraction) Describe(VerifyProgress value) => (
         $"{value.Run}/{value.Runs} {value.Case} {value.Engine} {VerifyReport.ModeWord(value.Mode)}: {value.Step}",

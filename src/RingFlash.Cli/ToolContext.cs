@@ -1,6 +1,7 @@
 using System;
 using System.IO;
 using System.Threading;
+using RingFlash.Reference.Benchmarks;
 using RingFlash.Reference.Verification;
 
 namespace RingFlash.Cli;
@@ -12,6 +13,22 @@ namespace RingFlash.Cli;
 /// <returns>The report.</returns>
 internal delegate VerifyReport VerifyRunner(
     VerifyOptions options, IProgress<VerifyProgress>? progress, CancellationToken cancellation);
+
+/// <summary>Runs a benchmark; the tests change its options.</summary>
+/// <param name="options">What to measure.</param>
+/// <param name="progress">Told where the work stands; or null.</param>
+/// <param name="cancellation">Stops the run.</param>
+/// <returns>The report.</returns>
+internal delegate BenchmarkReport BenchmarkRunner(
+    BenchmarkOptions options, IProgress<BenchmarkProgress>? progress, CancellationToken cancellation);
+
+/// <summary>Measures how costs grow; the tests change its options.</summary>
+/// <param name="options">Threads and sizes.</param>
+/// <param name="progress">Told where the work stands; or null.</param>
+/// <param name="cancellation">Stops the run.</param>
+/// <returns>The report.</returns>
+internal delegate GrowthReport GrowthRunner(
+    BenchmarkOptions options, IProgress<BenchmarkProgress>? progress, CancellationToken cancellation);
 
 /// <summary>All that a command may touch of the outside world, so that every command can run inside a test.</summary>
 internal sealed record ToolContext
@@ -27,6 +44,12 @@ internal sealed record ToolContext
 
     /// <summary>Runs verifications.</summary>
     public required VerifyRunner Verify { get; init; }
+
+    /// <summary>Runs benchmarks.</summary>
+    public BenchmarkRunner Bench { get; init; } = Benchmark.Run;
+
+    /// <summary>Measures how costs grow.</summary>
+    public GrowthRunner Growth { get; init; } = Reference.Benchmarks.Growth.Run;
 
     /// <summary>Whether a person watches: allows progress.</summary>
     public bool OutputIsTerminal { get; init; }

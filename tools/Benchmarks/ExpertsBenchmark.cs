@@ -80,12 +80,12 @@ internal static class ExpertsBenchmark
         rounds.AddTimed("bound", () => bound.Milliseconds(
             multiplyAdds,
             [.. dispatches[++turn % dispatches.Length].ActiveExperts.SelectMany(expert => Matrices(weights[expert]))]));
-        rounds.Add("vector512", () => RoutedExperts.Vectorised<Float32Precision>(
+        rounds.AddTimed("vector512", () => Bound.Time(workers, () => RoutedExperts.Vectorised<Float32Precision>(
             workers,
             x,
             dispatches[(turn + (dispatches.Length / 2)) % dispatches.Length],
             expert => weights[expert],
-            outputs));
+            outputs)));
         int active = dispatches[0].ActiveExperts.Length;
         GemmBenchmark.Report(
             $"{tokens} tokens",

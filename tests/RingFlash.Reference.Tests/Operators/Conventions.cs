@@ -23,11 +23,11 @@ public sealed class Conventions
         "MathF.Cos(",
     ];
 
-    /// <summary>The arrows of the design; a folder knows itself and those before it. The fifth step forks.</summary>
+    /// <summary>The arrows of the design; a folder knows itself and those before it. One step forks.</summary>
     private static readonly string[][] Order =
     [
-        ["Numerics"], ["Checkpoint"], ["Configuration"], ["Operators"], ["Model"],
-        ["Generation", "Objective", "Verification"], ["Cli"],
+        ["Numerics"], ["Checkpoint"], ["Configuration"], ["Operators"], ["Model"], ["Pictures"],
+        ["Generation", "Objective", "Verification"], ["Benchmarks"], ["Cli"],
     ];
 
     public static TheoryData<string> Operators =>

@@ -3,6 +3,7 @@ using System.Collections.Generic;
 using System.Globalization;
 using System.Linq;
 using RingFlash.Reference.Objective.Theory;
+using RingFlash.Reference.Pictures;
 
 namespace RingFlash.Reference.Objective.Pictures;
 

@@ -4,6 +4,7 @@ using System.Globalization;
 using System.Linq;
 using RingFlash.Reference.Checkpoint;
 using RingFlash.Reference.Objective.Theory;
+using RingFlash.Reference.Pictures;
 
 namespace RingFlash.Reference.Objective.Pictures;
 

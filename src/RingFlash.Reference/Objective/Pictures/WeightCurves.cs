@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.Linq;
 using RingFlash.Reference.Objective.Theory;
+using RingFlash.Reference.Pictures;
 
 namespace RingFlash.Reference.Objective.Pictures;
 

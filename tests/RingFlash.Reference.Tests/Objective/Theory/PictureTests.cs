@@ -8,6 +8,7 @@ using System.Xml.Linq;
 using FsCheck.Xunit;
 using RingFlash.Reference.Objective.Pictures;
 using RingFlash.Reference.Objective.Theory;
+using RingFlash.Reference.Pictures;
 using Xunit;
 
 namespace RingFlash.Reference.Tests.Objective.Theory;

@@ -4,7 +4,7 @@ using System.Globalization;
 using System.Linq;
 using System.Text;
 
-namespace RingFlash.Reference.Objective.Pictures;
+namespace RingFlash.Reference.Pictures;
 
 /// <summary>How numbers are laid out along an axis.</summary>
 public enum AxisScale
@@ -79,6 +79,9 @@ public sealed class SvgChart
     /// <summary>The vertical range; from the data when null. What lies outside is cut off.</summary>
     public (double Low, double High)? YRange { get; init; }
 
+    /// <summary>The drawing and the legend below it.</summary>
+    internal int TotalHeight => Height + (LegendRow * ((Lines.Count(line => line.Name.Length > 0) + 1) / 2));
+
     /// <summary>Writes the picture.</summary>
     /// <returns>One <c>svg</c> element.</returns>
     public string ToSvg()
@@ -86,8 +89,7 @@ public sealed class SvgChart
         List<(double X, double Y)> drawn = [.. Lines.SelectMany(line => line.Points).Where(IsDrawn)];
         ChartAxis horizontal = ChartAxis.Fit(drawn.Select(point => point.X), XScale, null);
         ChartAxis vertical = ChartAxis.Fit(drawn.Select(point => point.Y), YScale, YRange);
-        int named = Lines.Count(line => line.Name.Length > 0);
-        SvgWriter svg = new(Width, Height + (LegendRow * ((named + 1) / 2)), Title);
+        SvgWriter svg = new(Width, TotalHeight, Title);
         WriteAxes(svg, horizontal, vertical);
         if (drawn.Count == 0)
         {

@@ -1,7 +1,7 @@
 using System;
 using System.Collections.Generic;
 
-namespace RingFlash.Reference.Objective.Pictures;
+namespace RingFlash.Reference.Pictures;
 
 /// <summary>One bar.</summary>
 /// <param name="Label">Beside the bar.</param>

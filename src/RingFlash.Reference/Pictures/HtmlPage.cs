@@ -2,7 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.Text;
 
-namespace RingFlash.Reference.Objective.Pictures;
+namespace RingFlash.Reference.Pictures;
 
 /// <summary>
 /// One HTML page that needs nothing else: no script, no link, no font, no picture from elsewhere; its policy forbids

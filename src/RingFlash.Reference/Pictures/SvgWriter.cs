@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 
-namespace RingFlash.Reference.Objective.Pictures;
+namespace RingFlash.Reference.Pictures;
 
 /// <summary>The few SVG elements that the charts are made of; text is escaped, numbers have two decimals,
 /// always.</summary>
@@ -127,6 +127,18 @@ internal sealed class SvgWriter
         Attribute(
             "viewBox", string.Create(CultureInfo.InvariantCulture, $"{x:0.##} {y:0.##} {width:0.##} {height:0.##}"));
         text.Append(">\n");
+    }
+
+    /// <summary>A whole chart, scaled into a frame.</summary>
+    public void Picture(double x, double y, double width, double height, SvgChart chart)
+    {
+        text.Append("<svg");
+        Attribute("x", x);
+        Attribute("y", y);
+        Attribute("width", width);
+        Attribute("height", height);
+        Attribute("viewBox", string.Create(CultureInfo.InvariantCulture, $"0 0 {SvgChart.Width} {chart.TotalHeight}"));
+        text.Append(">\n").Append(chart.ToSvg()).Append("</svg>\n");
     }
 
     public void Close() => text.Append("</svg>\n");
