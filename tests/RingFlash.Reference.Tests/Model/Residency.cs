@@ -122,10 +122,12 @@ public sealed class Residency
     }
 
     [Theory]
-    [InlineData(0.2)]
-    [InlineData(0.5)]
-    [InlineData(0.9)]
-    public void A_file_that_shrinks_is_one_clean_error(double share)
+    [InlineData(0.2, false)]
+    [InlineData(0.5, false)]
+    [InlineData(0.9, false)]
+    [InlineData(0.2, true)]
+    [InlineData(0.9, true)]
+    public void A_file_that_shrinks_is_one_clean_error(double share, bool resident)
     {
         using TemporaryFolder folder = new();
         ModelConfiguration configuration = TinyModels.Read(Changes);
@@ -136,11 +138,15 @@ public sealed class Residency
         using CheckpointFolder checkpoint = CheckpointFolder.Open(folder.Path);
         ModelWeights weights = new(checkpoint, configuration, roundToBFloat16: false);
         using WorkerPool workers = new(2);
-        using WeightResidency residency = new(weights, WeightResidency.SmallestLimit(weights), 2);
+        long limit = resident ? long.MaxValue : WeightResidency.SmallestLimit(weights);
+        using WeightResidency residency = new(weights, limit, 2);
         RingFlashModel<float> model = new(
             configuration, weights, new Float32Operators<Float32Precision>(ExecutionEngine.Vector512, workers));
         ForwardInput input = new(TinyModels.Ids(configuration, Prompt), 1);
-        float[] whole = model.Forward(input).Logits.Values;
+        ModelWeights untouched = new(synthetic, configuration, roundToBFloat16: false);
+        float[] whole = new RingFlashModel<float>(
+            configuration, untouched, new Float32Operators<Float32Precision>(ExecutionEngine.Vector512, workers))
+            .Forward(input).Logits.Values;
         byte[] bytes = File.ReadAllBytes(path);
         File.WriteAllBytes(path, bytes[..(int)(share * bytes.Length)]);
         EnvironmentException exception = Assert.Throws<EnvironmentException>(() => model.Forward(input));
