@@ -136,14 +136,7 @@ internal static class ProductPeer
     {
         public Weights(int seed, int outputs, WorkerPool workers)
         {
-            Single = new float[outputs * Inputs];
-            uint state = (uint)seed + 1;
-            for (int index = 0; index < Single.Length; index++)
-            {
-                state = (state * 1664525) + 1013904223;
-                Single[index] = RingFlash.Reference.Numerics.BFloat16.Round(((state >> 8) / (float)(1 << 24)) - 0.5f);
-            }
-
+            Single = ArrayMatrix.Numbers(seed, outputs * Inputs);
             Packed = new ArrayMatrix(outputs, Inputs, Single);
             Packed.Pack(workers);
             SingleTensor = tensor(Single).reshape(outputs, Inputs);
@@ -157,27 +150,5 @@ internal static class ProductPeer
         public Tensor SingleTensor { get; }
 
         public Tensor HalfTensor { get; }
-    }
-
-    /// <summary>A matrix in an array.</summary>
-    private sealed class ArrayMatrix(int outputs, int inputs, float[] values)
-        : WeightMatrix("array", outputs, inputs)
-    {
-        protected override PanelFormat PackedFormat => PanelFormat.BFloat16;
-
-        public override void ReadRow(int row, Span<float> destination) =>
-            values.AsSpan(row * Inputs, Inputs).CopyTo(destination);
-
-        public override void ReadPanel(int firstRow, int firstColumn, int columnCount, Span<float> panel)
-        {
-            panel.Clear();
-            for (int lane = 0; lane < Math.Min(32, Outputs - firstRow); lane++)
-            {
-                for (int k = 0; k < columnCount; k++)
-                {
-                    panel[(k * 32) + lane] = values[((firstRow + lane) * Inputs) + firstColumn + k];
-                }
-            }
-        }
     }
 }

@@ -27,13 +27,18 @@ internal static class Program
             {
                 case ["products"]:
                     return ProductPeer.Run(workers!, openBlas);
+                case ["experts"]:
+                    return ExpertsPeer.Run(workers!);
+                case ["elementwise"]:
+                    return ElementwisePeer.Run(workers!);
                 case ["attention"]:
                     return AttentionPeer.Run(workers!);
                 case ["objective"]:
                     return ObjectivePeer.Run(workers!);
                 default:
                     Console.Error.WriteLine(
-                        "usage: dotnet run -c Release --project tools/Peers -- products|attention|objective");
+                        "usage: dotnet run -c Release --project tools/Peers -- "
+                        + "products|experts|attention|elementwise|objective");
                     return 2;
             }
         }
