@@ -94,6 +94,9 @@ public sealed class WeightResidency : IDisposable
     /// <summary>The bytes of weights that were ordered to be read, in the form they have in memory.</summary>
     public long ReadBytes { get; private set; }
 
+    /// <summary>What was ordered last, done or not.</summary>
+    internal Task LastRead => tail;
+
     /// <summary>
     /// The smallest limit: the head, two layers' dense matrices and sixteen experts; less if the model is smaller.
     /// </summary>

@@ -6,6 +6,7 @@ using System.Collections.Generic;
 using System.Diagnostics.CodeAnalysis;
 using System.IO;
 using System.Linq;
+using System.Threading.Tasks;
 using RingFlash.Reference.Checkpoint;
 using RingFlash.Reference.Configuration;
 using RingFlash.Reference.Model;
@@ -133,10 +134,11 @@ public sealed class Residency
         ModelConfiguration configuration = TinyModels.Read(Changes);
         using SyntheticSource synthetic = new("tiny", 11, [.. TensorCatalog.For(configuration)]);
         string path = folder.File("model.safetensors");
-        SafetensorsWriter.Write(path, [.. synthetic.Tensors.Select(tensor =>
-            SafetensorsContent.FromSource(synthetic, tensor, ElementType.Float32))]);
-        using CheckpointFolder checkpoint = CheckpointFolder.Open(folder.Path);
-        ModelWeights weights = new(checkpoint, configuration, roundToBFloat16: false);
+        SafetensorsWriter.Write(path, [.. synthetic.Tensors
+            .Where(tensor => tensor.Name != "model.word_embeddings.weight") // looked up first, and would fail first
+            .Select(tensor => SafetensorsContent.FromSource(synthetic, tensor, ElementType.Float32))]);
+        using OverlaySource source = new(CheckpointFolder.Open(folder.Path), synthetic);
+        ModelWeights weights = new(source, configuration, roundToBFloat16: false);
         using WorkerPool workers = new(2);
         long limit = resident ? long.MaxValue : WeightResidency.SmallestLimit(weights);
         using WeightResidency residency = new(weights, limit, 2);
@@ -155,6 +157,7 @@ public sealed class Residency
         Assert.DoesNotContain('\n', exception.Message);
 
         // Nothing is left in an odd state: with the bytes back, the same model goes on.
+        Task.WaitAny([residency.LastRead], TestContext.Current.CancellationToken); // it may fail once more
         File.WriteAllBytes(path, bytes);
         Runs.AssertSameBits("logits", whole, model.Forward(input).Logits.Values);
     }
