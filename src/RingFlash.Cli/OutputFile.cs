@@ -36,6 +36,11 @@ internal static class OutputFile
             throw new UsageException($"{option} needs a file name");
         }
 
+        if (path == "-")
+        {
+            throw new UsageException($"{option} -: name a file; nothing is written to standard output");
+        }
+
         string target = Path.GetFullPath(path, currentDirectory);
         string folder = Path.GetDirectoryName(target) ?? target;
         if (Directory.Exists(target))

@@ -10,8 +10,8 @@ using static TorchSharp.torch;
 namespace RingFlash.Peers;
 
 /// <summary>
-/// RMSNorm, softmax and SwiGLU over the activations of a prompt against libtorch in float32. libtorch has no binding for
-/// its RMSNorm here, so it runs the published expression.
+/// RMSNorm, softmax and SwiGLU over the activations of a prompt against libtorch in float32. There is no binding for
+/// libtorch's RMSNorm, so it runs the published expression.
 /// </summary>
 internal static class ElementwisePeer
 {

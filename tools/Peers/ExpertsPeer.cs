@@ -11,8 +11,8 @@ using static TorchSharp.torch;
 namespace RingFlash.Peers;
 
 /// <summary>
-/// The routed experts of a layer of Ring-flash-2.0 against a loop over experts in libtorch bf16: 64 experts, so that 128
-/// tokens give 16 rows an expert, as 512 tokens do on the model's 256.
+/// The routed experts of a layer of Ring-flash-2.0 against a loop over experts in libtorch bf16: 64 experts, so that
+/// 128 tokens give 16 rows an expert, as 512 tokens do on the model's 256.
 /// </summary>
 internal static class ExpertsPeer
 {

@@ -5,6 +5,7 @@ using System.Linq;
 using System.Threading.Tasks;
 using RingFlash.Cli.Reports;
 using RingFlash.Reference.Checkpoint;
+using RingFlash.Reference.Numerics;
 using RingFlash.Reference.Objective;
 using RingFlash.Reference.Objective.Checking;
 using RingFlash.Reference.Objective.Profiles;
@@ -70,6 +71,12 @@ internal static class IcePopEvalCommand
             {
                 cancellation.ThrowIfCancellationRequested();
                 evaluations.Add(IcePopEvaluation.Of(IcePopArguments.ReadCase(file, chosen), chosen, single));
+            }
+
+            if (evaluations.GroupBy(one => one.Case.Name).FirstOrDefault(group => group.Count() > 1) is { } twice)
+            {
+                throw new InvalidInputException(
+                    twice.Last().Case.Path, twice.Key, "two cases have this name; results could not be told apart");
             }
 
             IcePopEvaluationTable.Write(ReportConsole.Create(context.Output, context.Colour), evaluations, chosen);

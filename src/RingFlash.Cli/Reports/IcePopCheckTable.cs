@@ -66,7 +66,7 @@ internal static class IcePopCheckTable
 
         Names(
             text,
-            "not compared, because the profile has no such quantity: ",
+            "not compared, as profile or schema have no such quantity: ",
             check.Cases.SelectMany(one => one.NotCompared));
         if (check.WithoutCase.Count > MostNames)
         {

@@ -92,6 +92,8 @@ public sealed partial class IcePopCaseFile
             file.TryGetTensor("logp_ref", out _) ? Matrix("logp_ref") : null));
         double Number(string key, double? absent) => !file.Metadata.TryGetValue(key, out string? text)
             ? absent ?? throw Refuse($"__metadata__.{key}", "required; no such key")
+            : text is "inf"
+            ? double.PositiveInfinity // Python's str(math.inf)
             : double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double number)
             ? number
             : throw Refuse($"__metadata__.{key}", $"must be a decimal number; found {text}");

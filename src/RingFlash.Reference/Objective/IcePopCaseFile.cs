@@ -38,6 +38,9 @@ public sealed partial class IcePopCaseFile
     /// <summary>The inputs.</summary>
     public RolloutBatch Batch { get; private init; } = null!;
 
+    /// <summary>Positions of each row before its padding, or null where the file does not say.</summary>
+    public IReadOnlyList<int>? Lengths { get; private init; }
+
     /// <summary>The published options with the case's band, clip widths and KL coefficient.</summary>
     public PolicyObjectiveOptions Options { get; private init; } = PolicyObjectiveOptions.Default;
 
@@ -135,6 +138,7 @@ public sealed partial class IcePopCaseFile
             Name = json.Text(root, "$", "case") ?? System.IO.Path.GetFileNameWithoutExtension(sourceName),
             Id = json.Has(root, "id") ? json.Integer(root.GetProperty("id"), "$.id", int.MaxValue) : null,
             Batch = batch,
+            Lengths = ReadLengths(json, root, batch),
             Options = ReadOptions(json, root, batch),
             Rewards = json.Has(inputs, "rewards") ? json.Vector(inputs, Place, "rewards", rollouts) : null,
             BoundarySensitive = json.Boolean(root, "$", "boundary_sensitive"),
@@ -148,6 +152,51 @@ public sealed partial class IcePopCaseFile
     internal static IcePopCaseFile Create(
         string name, int id, RolloutBatch batch, PolicyObjectiveOptions options, IReadOnlyList<string> tags) =>
         new(name) { Name = name, Id = id, Batch = batch, Options = options, Tags = tags };
+
+    /// <summary>The inputs rounded to float32.</summary>
+    /// <returns>The batch.</returns>
+    /// <exception cref="InvalidInputException">A finite number has no place in float32.</exception>
+    public RolloutBatchSingle SingleBatch()
+    {
+        try
+        {
+            return Batch.ToSingle();
+        }
+        catch (ArgumentException exception)
+        {
+            throw new InvalidInputException(
+                Path, "inputs", "have no float32 form: " + exception.Message.ReplaceLineEndings(" "), exception);
+        }
+    }
+
+    private static int[]? ReadLengths(CaseJson json, JsonElement root, RolloutBatch batch)
+    {
+        if (!json.Has(root, "lengths"))
+        {
+            return null;
+        }
+
+        JsonElement lengths = json.Get(root, "$", "lengths", JsonValueKind.Array);
+        if (lengths.GetArrayLength() != batch.Rollouts)
+        {
+            throw json.Refuse("$.lengths", $"must have {batch.Rollouts} elements; found {lengths.GetArrayLength()}");
+        }
+
+        int[] values = new int[batch.Rollouts];
+        for (int row = 0; row < values.Length; row++)
+        {
+            string place = $"$.lengths[{row}]";
+            values[row] = json.Integer(lengths[row], place, batch.ResponseLength);
+            int behind = batch.ResponseMask.Slice(row * batch.ResponseLength, batch.ResponseLength)[values[row]..]
+                .IndexOfAnyExcept((byte)0);
+            if (behind >= 0)
+            {
+                throw json.Refuse(place, $"is {values[row]}, but token {values[row] + behind} is in the mask");
+            }
+        }
+
+        return values;
+    }
 
     private static RolloutBatch Batched(CaseJson json, Func<RolloutBatch> build)
     {

@@ -8,8 +8,10 @@ namespace RingFlash.Reference.Objective.Checking;
 /// <summary>How far a number may be from the expected one before it is called wrong; golden/icepop/README.md names the
 /// rules.</summary>
 /// <remarks>
-/// <para>float64: 1e-12 of the value, and 1e-12 of what may cancel in it: Σ|c · contribution| for a loss, that of its
-/// own row for an element of a gradient.</para>
+/// <para>float64: 1e-12 of the value, and 1e-12 of what may cancel in it: Σ|c · contribution| for a loss. An element
+/// of a gradient is a product and cancels nothing. The contributions are those of the side that is compared with;
+/// where a profile does not give them, w·(1 + ε_hi)·|Â|·(1 + |ℓ|) is above every clipped one and the gradient is
+/// every other.</para>
 /// <para>float32, u = 2⁻²⁴: a weight (|o| + |q| + |Δ| + 4)·u of itself, because both inputs, their difference and the
 /// exponential round; a policy ratio the same with ℓ and o; a gradient is their product with four more roundings; a
 /// loss has the sum of those plus 1e-6·Σ|c · contribution| for the order of somebody else's sum. All of it twice,
@@ -29,7 +31,6 @@ public sealed class IcePopTolerance
     private readonly bool _single;
     private readonly double _times;
     private readonly double[] _contributions;
-    private readonly double[] _rowContributions;
     private readonly double[] _weightUnits;
     private readonly IcePopExpectation _expected;
 
@@ -48,12 +49,12 @@ public sealed class IcePopTolerance
         _single = single;
         _times = single ? 2 : 1;
         _expected = expected;
-        _contributions = Array.ConvertAll(expected.PerTokenLoss ?? result.Contributions, Finite);
-        _rowContributions = new double[batch.Rollouts];
+        _contributions = expected.PerTokenLoss is { } own
+            ? Array.ConvertAll(own, Finite)
+            : [.. Enumerable.Range(0, batch.ResponseMask.Length).Select(LargestClipped)];
         _weightUnits = new double[_contributions.Length];
         for (int index = 0; index < _contributions.Length; index++)
         {
-            _rowContributions[Row(index)] += _contributions[index];
             _weightUnits[index] = Size(batch.OldLogProbabilities, index)
                 + Size(batch.InferenceLogProbabilities, index) + Finite(result.LogRatios[index]) + 4;
         }
@@ -90,7 +91,7 @@ public sealed class IcePopTolerance
     /// <param name="value">The expected value.</param>
     /// <returns>The largest allowed distance.</returns>
     public double Contribution(int index, double value) =>
-        Scaled(ProductUnits(index), value) + (_single ? 0 : Relative * _rowContributions[Row(index)]);
+        Scaled(ProductUnits(index), value) + (_single ? 0 : Relative * _contributions[index]);
 
     /// <summary>For an element of a gradient.</summary>
     /// <param name="aggregation">The aggregation.</param>
@@ -98,9 +99,8 @@ public sealed class IcePopTolerance
     /// <param name="value">The expected value.</param>
     /// <returns>The largest allowed distance.</returns>
     public double Gradient(LossAggregationKind aggregation, int index, double value) =>
-        Scaled(ProductUnits(index), value) + (Coefficient(aggregation, index) * (!_single
-            ? Relative * _rowContributions[Row(index)]
-            : IsAtClip(index) ? _contributions[index] : 0));
+        Scaled(ProductUnits(index), value)
+        + (_single && IsAtClip(index) ? Coefficient(aggregation, index) * _contributions[index] : 0);
 
     /// <summary>For the decision of the clip.</summary>
     /// <param name="index">The token.</param>
@@ -181,6 +181,21 @@ public sealed class IcePopTolerance
 
         double gauge = Finite(_result.Metrics.MeanAbsoluteDifference) + (_single ? 1 : 1e-3);
         return (_single ? 1e-5 : Relative) * (Math.Abs(value) + gauge);
+    }
+
+    // The largest contribution of a clipped token when a profile does not tell its own.
+    private double LargestClipped(int index)
+    {
+        if (_batch.ResponseMask[index] == 0)
+        {
+            return 0;
+        }
+
+        double ratio = Finite(Math.Exp(_result.LogRatios[index]));
+        double highest = _result.Options.Correction is IcePopCorrection band ? band.Beta : double.PositiveInfinity;
+        double weight = _expected.Weight is { } weights ? Finite(weights[index]) : Math.Min(ratio, highest);
+        return weight * (1 + _result.Options.EpsilonHigh) * Math.Abs(_batch.Advantages[Row(index)])
+            * (1 + Size(_batch.CurrentLogProbabilities, index));
     }
 
     private static double Finite(double value) => double.IsFinite(value) ? Math.Abs(value) : 0;

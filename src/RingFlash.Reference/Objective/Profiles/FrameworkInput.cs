@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.Numerics;
 using RingFlash.Reference.Operators;
 
@@ -8,8 +9,15 @@ namespace RingFlash.Reference.Objective.Profiles;
 internal sealed class FrameworkInput<T>
     where T : struct, IBinaryFloatingPointIeee754<T>
 {
-    public FrameworkInput(RolloutArrays<T> batch, PolicyObjectiveOptions options)
+    private readonly IReadOnlyList<int>? lengths;
+
+    /// <summary>Brings a case into the framework's shape.</summary>
+    /// <param name="batch">The arrays.</param>
+    /// <param name="options">The case's band and clip widths.</param>
+    /// <param name="lengths">Positions of each row before its padding; null for up to the last response token.</param>
+    public FrameworkInput(RolloutArrays<T> batch, PolicyObjectiveOptions options, IReadOnlyList<int>? lengths)
     {
+        this.lengths = lengths;
         Rows = batch.Rollouts;
         Columns = batch.ResponseLength;
         Current = Traced<T>.Variable(Rows, Columns, batch.Current);
@@ -67,12 +75,12 @@ internal sealed class FrameworkInput<T>
     public Traced<T> TokensOrOne => Mask.Sum().Clamp(1, double.PositiveInfinity);
 
     /// <summary>
-    /// What a framework without padding sees: positions behind the last response token of a row are 0 in every array,
-    /// as they are cut off there.
+    /// What a framework without padding sees: positions behind the end of a row are 0 in every array, as they are cut
+    /// off there.
     /// </summary>
     public Traced<T> Cut(Traced<T> values) => Traced<T>.Where(Inside, values, 0);
 
-    /// <summary>1 up to the last response token of a row.</summary>
+    /// <summary>1 up to the end of a row.</summary>
     public Traced<T> Inside
     {
         get
@@ -82,7 +90,7 @@ internal sealed class FrameworkInput<T>
             {
                 Span<T> flags = inside.AsSpan(row * Columns, Columns);
                 ReadOnlySpan<T> mask = Mask.Values.AsSpan(row * Columns, Columns);
-                flags[..(mask.LastIndexOf(T.One) + 1)].Fill(T.One);
+                flags[..(lengths?[row] ?? mask.LastIndexOf(T.One) + 1)].Fill(T.One);
             }
 
             return Traced<T>.Constant(Rows, Columns, inside);

@@ -70,13 +70,14 @@ public sealed record ObjectiveProfile
         if (FrameworkLoss is null)
         {
             return IcePopValues.From(singlePrecision
-                ? PolicyObjective.Evaluate(ExecutionEngine.Scalar, loss.Batch.ToSingle(), loss.Options)
+                ? PolicyObjective.Evaluate(ExecutionEngine.Scalar, loss.SingleBatch(), loss.Options)
                 : PolicyObjective.Evaluate(loss.Batch, loss.Options));
         }
 
         return singlePrecision
-            ? FrameworkLoss.Evaluate(new FrameworkInput<float>(loss.Batch.ToSingle().Arrays, loss.Options))
+            ? FrameworkLoss.Evaluate(new FrameworkInput<float>(loss.SingleBatch().Arrays, loss.Options, loss.Lengths))
                 .ToExpectation()
-            : FrameworkLoss.Evaluate(new FrameworkInput<double>(loss.Batch.Arrays, loss.Options)).ToExpectation();
+            : FrameworkLoss.Evaluate(new FrameworkInput<double>(loss.Batch.Arrays, loss.Options, loss.Lengths))
+                .ToExpectation();
     }
 }

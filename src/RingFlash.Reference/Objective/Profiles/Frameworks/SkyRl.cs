@@ -45,9 +45,12 @@ internal sealed record SkyRl(bool Truncates) : IFrameworkLoss
         where T : struct, IBinaryFloatingPointIeee754<T>
     {
         Traced<T> k = (input.Old - input.Inference).Single().Clamp(-20, 20).SingleExp(), mask = input.Mask;
-        Traced<T> kept = mask * ((k >= input.Alpha) & (k <= input.Beta)), outside = mask & !kept;
+
+        // A float32 tensor is compared with a Python number rounded to float32.
+        double alpha = (float)input.Alpha, beta = (float)input.Beta;
+        Traced<T> kept = mask * ((k >= alpha) & (k <= beta)), outside = mask & !kept;
         Traced<T> loss = input.Surrogate((input.Current - input.Old).Exp());
-        loss = Truncates ? loss * k.Clamp(double.NegativeInfinity, input.Beta) : loss;
+        loss = Truncates ? loss * k.Clamp(double.NegativeInfinity, beta) : loss;
         T[] masked = (k * mask).Values;
         bool unknown = masked.Any(T.IsNaN);
         static Traced<T> Number(T value) => Traced<T>.Constant(1, 1, [value]);
@@ -60,7 +63,7 @@ internal sealed record SkyRl(bool Truncates) : IFrameworkLoss
             .Metric("token_mask_ratio", (outside.Sum() / input.TokensOrOne).Single());
         return Truncates
             ? output.Metric(
-                "tis_token_clip_high_ratio", (((k > input.Beta) & (kept > 0)).Sum() / Remaining(kept)).Single())
+                "tis_token_clip_high_ratio", (((k > beta) & (kept > 0)).Sum() / Remaining(kept)).Single())
             : output;
     }
 
