@@ -41,6 +41,7 @@ internal static class ErrorLine
     {
         OperationCanceledException when cancelled => (ExitCodes.Interrupted, "stopped by Ctrl-C"),
         UsageException => (ExitCodes.WrongUsage, exception.Message),
+        InvalidInputException { IsSetting: true } => (ExitCodes.WrongUsage, exception.Message),
         InvalidInputException => (ExitCodes.BadInput, exception.Message),
         EnvironmentException => (ExitCodes.Environment, exception.Message),
         OutOfMemoryException => (ExitCodes.Environment, "out of memory"),

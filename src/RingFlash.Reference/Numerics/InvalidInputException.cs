@@ -8,7 +8,7 @@ namespace RingFlash.Reference.Numerics;
 /// An input that breaks a rule: a damaged file, an impossible configuration, a missing tensor. The message is one line
 /// that names the file, the place in it and the rule. Every reader of untrusted data throws this type and no other.
 /// </summary>
-/// <remarks>The command line turns it into exit code 3.</remarks>
+/// <remarks>The command line turns it into exit code 3, a setting into 2.</remarks>
 public sealed class InvalidInputException : Exception
 {
     /// <summary>Creates the error for a place in a file.</summary>
@@ -20,6 +20,10 @@ public sealed class InvalidInputException : Exception
         : base(Escape(place.Length == 0 ? $"{source}: {rule}" : $"{source}: {place}: {rule}"), inner)
     {
     }
+
+    /// <summary>Whether the fault is a setting that somebody chose, such as a band with swapped ends, and not the
+    /// data.</summary>
+    public bool IsSetting { get; init; }
 
     /// <summary>
     /// Replaces control characters and lone surrogates, so that a hostile name cannot forge a line of output.

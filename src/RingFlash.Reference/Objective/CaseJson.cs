@@ -13,6 +13,9 @@ internal sealed class CaseJson(string sourceName)
 {
     public InvalidInputException Refuse(string place, string rule) => new(sourceName, place, rule);
 
+    public InvalidInputException RefuseSetting(string place, string rule) =>
+        new(sourceName, place, rule) { IsSetting = true };
+
     public bool Has(JsonElement parent, string key) =>
         parent.ValueKind == JsonValueKind.Object
         && parent.TryGetProperty(key, out JsonElement value)

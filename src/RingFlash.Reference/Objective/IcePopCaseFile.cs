@@ -252,7 +252,7 @@ public sealed partial class IcePopCaseFile
         }
         catch (ArgumentException exception)
         {
-            throw json.Refuse(place, exception.Message);
+            throw json.RefuseSetting(place, exception.Message);
         }
 
         return options.KullbackLeiblerCoefficient == 0 || batch.Arrays.Reference is not null

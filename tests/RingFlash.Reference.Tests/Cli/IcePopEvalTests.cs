@@ -83,17 +83,17 @@ public sealed class IcePopEvalTests
     }
 
     [Theory]
-    [InlineData("\"alpha\":0.5", "\"alpha\":7")]
-    [InlineData("\"alpha\":0.5", "\"alpha\":\"NaN\"")]
-    [InlineData("\"schema\":1", "\"schema\":2")]
-    [InlineData("\"schema\":1", "\"schema\":1,\"schema\":1")]
-    [InlineData("\"mask\":[[", "\"mask\":[[1,")]
-    [InlineData("{\"schema\"", "[\"schema\"")]
-    public async Task ABadCaseIsOneLineAndThree(string text, string replacement)
+    [InlineData("\"alpha\":0.5", "\"alpha\":7", ExitCodes.WrongUsage)]
+    [InlineData("\"alpha\":0.5", "\"alpha\":\"NaN\"", ExitCodes.WrongUsage)]
+    [InlineData("\"schema\":1", "\"schema\":2", ExitCodes.BadInput)]
+    [InlineData("\"schema\":1", "\"schema\":1,\"schema\":1", ExitCodes.BadInput)]
+    [InlineData("\"mask\":[[", "\"mask\":[[1,", ExitCodes.BadInput)]
+    [InlineData("{\"schema\"", "[\"schema\"", ExitCodes.BadInput)]
+    public async Task ABadCaseIsOneLine(string text, string replacement, int code)
     {
         using TemporaryFolder temporary = new();
         ToolRun run = await Eval(Damaged(temporary, text, replacement));
-        Assert.Equal(ExitCodes.BadInput, run.Code);
+        Assert.Equal(code, run.Code);
         string line = run.Error.TrimEnd('\n', '\r');
         Assert.StartsWith("ringflash: ", line, StringComparison.Ordinal);
         Assert.DoesNotContain('\n', line);
