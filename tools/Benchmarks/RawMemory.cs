@@ -1,5 +1,6 @@
 using System;
 using System.Runtime.Intrinsics;
+using RingFlash.Reference.Benchmarks;
 using RingFlash.Reference.Numerics;
 
 namespace RingFlash.Benchmarks;
@@ -8,8 +9,6 @@ namespace RingFlash.Benchmarks;
 internal static unsafe class RawMemory
 {
     private const int Piece = 64;
-
-    private static float sink;
 
     /// <summary>Reads.</summary>
     /// <param name="workers">The threads.</param>
@@ -20,19 +19,8 @@ internal static unsafe class RawMemory
         {
             nint address = (nint)pointer;
             workers.Run(memory.Length / Piece, (first, end, _) =>
-            {
-                Vector512<float> a = Vector512<float>.Zero, b = a, c = a, d = a;
-                float* last = (float*)address + ((long)end * Piece);
-                for (float* x = (float*)address + ((long)first * Piece); x < last; x += Piece)
-                {
-                    a += Vector512.Load(x);
-                    b += Vector512.Load(x + 16);
-                    c += Vector512.Load(x + 32);
-                    d += Vector512.Load(x + 48);
-                }
-
-                sink = Vector512.Sum(a + b + c + d);
-            });
+                MachineCeilings.Sum(
+                    (float*)address + ((long)first * Piece), (float*)address + ((long)end * Piece)));
         }
     }
 

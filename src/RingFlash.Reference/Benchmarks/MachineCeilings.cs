@@ -133,8 +133,11 @@ internal sealed unsafe class MachineCeilings : IDisposable
     /// <inheritdoc/>
     public void Dispose() => memory.Dispose();
 
+    /// <summary>Reads memory on one thread.</summary>
+    /// <param name="first">The first element.</param>
+    /// <param name="end">Behind the last; 64 divides the number of elements.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Sum(float* first, float* end)
+    public static void Sum(float* first, float* end)
     {
         Vector512<float> a = Vector512<float>.Zero, b = a, c = a, d = a;
         for (float* x = first; x < end; x += 64)
@@ -148,8 +151,10 @@ internal sealed unsafe class MachineCeilings : IDisposable
         sink = Vector512.Sum(a + b + c + d);
     }
 
+    /// <summary>Sixteen fused multiply-adds of sixteen lanes a step, on one thread.</summary>
+    /// <param name="steps">The steps.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Chains512(long steps)
+    public static void Chains512(long steps)
     {
         Vector512<float> x = Vector512.Create(0.5f), y = Vector512.Create(0.25f);
         Vector512<float> a = x, b = x, c = x, d = x, e = x, f = x, g = x, h = x;
@@ -177,7 +182,6 @@ internal sealed unsafe class MachineCeilings : IDisposable
         sink = Vector512.Sum(a + b + c + d + e + f + g + h + i + j + k + l + m + n + o + p);
     }
 
-   
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Chains256(long steps)
     {

@@ -1,7 +1,9 @@
+using System;
 using System.Collections.Generic;
 using System.Globalization;
 using System.Text.Json;
 using RingFlash.Reference.Numerics;
+using RingFlash.Reference.Operators;
 
 namespace RingFlash.Reference.Objective;
 
@@ -15,6 +17,13 @@ internal sealed class CaseJson(string sourceName)
 
     public InvalidInputException RefuseSetting(string place, string rule) =>
         new(sourceName, place, rule) { IsSetting = true };
+
+    /// <summary>The aggregation of a word; a misspelt one would be a number that nobody compares.</summary>
+    public LossAggregationKind Aggregation(string place, string word) =>
+        ObjectiveWords.Aggregation(word) ?? throw Refuse(
+            $"{place}.{word}",
+            "no such aggregation; known are "
+                + string.Join(", ", Array.ConvertAll([.. ObjectiveWords.Aggregations], kind => kind.Word())));
 
     public bool Has(JsonElement parent, string key) =>
         parent.ValueKind == JsonValueKind.Object

@@ -1,6 +1,4 @@
-using System;
 using System.Collections.Generic;
-using System.Linq;
 using System.Text.Json;
 using RingFlash.Reference.Operators;
 
@@ -84,7 +82,7 @@ public sealed partial class IcePopCaseFile
             PolicyRatio = Matrix("r"),
             Clipped = Flags("ppo_clipped"),
             PerTokenLoss = Matrix("per_token_loss"),
-            Loss = Numbers(json, values, place, "loss", ByAggregation),
+            Loss = Numbers(json, values, place, "loss", byAggregation: true),
             Gradient = Matrices(json, values, place, "grad", rollouts, length),
             AnalyticGradient = Matrices(json, values, place, "analytic_grad", rollouts, length),
             Divergence = divergences,
@@ -92,27 +90,21 @@ public sealed partial class IcePopCaseFile
         };
     }
 
-    // A misspelt word would be a number that nobody compares.
-    private static void ByAggregation(CaseJson json, string place, string word)
-    {
-        string[] known = [.. ObjectiveWords.Aggregations.ToArray().Select(kind => kind.Word())];
-        if (!known.Contains(word))
-        {
-            throw json.Refuse($"{place}.{word}", $"no such aggregation; known are {string.Join(", ", known)}");
-        }
-    }
-
     private static Dictionary<string, double> Numbers(
         CaseJson json,
         JsonElement values,
         string place,
         string key,
-        Action<CaseJson, string, string>? require = null)
+        bool byAggregation = false)
     {
         Dictionary<string, double> numbers = [];
         foreach ((string name, JsonElement entry) in json.Entries(values, place, key))
         {
-            require?.Invoke(json, $"{place}.{key}", name);
+            if (byAggregation)
+            {
+                json.Aggregation($"{place}.{key}", name);
+            }
+
             numbers[name] = json.Number(entry, $"{place}.{key}.{name}");
         }
 
@@ -125,7 +117,7 @@ public sealed partial class IcePopCaseFile
         Dictionary<string, double[]> matrices = [];
         foreach ((string name, JsonElement entry) in json.Entries(values, place, key))
         {
-            ByAggregation(json, $"{place}.{key}", name);
+            json.Aggregation($"{place}.{key}", name);
             matrices[name] = json.Matrix(entry, $"{place}.{key}.{name}", rollouts, length);
         }
 

@@ -16,6 +16,22 @@ public static class ObjectiveWords
         LossAggregationKind.TokenSum,
     ];
 
+    /// <summary>The aggregation of a word.</summary>
+    /// <param name="word">The word.</param>
+    /// <returns>The aggregation; null for any other word.</returns>
+    public static LossAggregationKind? Aggregation(string word)
+    {
+        foreach (LossAggregationKind kind in Aggregations)
+        {
+            if (kind.Word() == word)
+            {
+                return kind;
+            }
+        }
+
+        return null;
+    }
+
     /// <summary>The word for an aggregation.</summary>
     /// <param name="kind">The aggregation.</param>
     /// <returns>The word.</returns>

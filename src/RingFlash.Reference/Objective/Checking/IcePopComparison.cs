@@ -124,19 +124,6 @@ public sealed class IcePopComparison
     public static bool Close(double expected, double actual, double tolerance) =>
         double.IsFinite(expected) ? Math.Abs(actual - expected) <= tolerance : expected.Equals(actual);
 
-    internal static LossAggregationKind? Aggregation(string word)
-    {
-        foreach (LossAggregationKind kind in ObjectiveWords.Aggregations)
-        {
-            if (kind.Word() == word)
-            {
-                return kind;
-            }
-        }
-
-        return null;
-    }
-
     private void Flags(
         string name,
         byte[]? expected,
@@ -213,7 +200,8 @@ public sealed class IcePopComparison
     {
         foreach ((string word, double value) in actual.Loss)
         {
-            if (Aggregation(word) is LossAggregationKind kind && expected.Loss.TryGetValue(word, out double ours))
+            if (ObjectiveWords.Aggregation(word) is LossAggregationKind kind
+                && expected.Loss.TryGetValue(word, out double ours))
             {
                 Scalar("loss." + word, ours, value, _tolerance.Loss(kind, ours));
             }
@@ -229,7 +217,7 @@ public sealed class IcePopComparison
     {
         foreach ((string word, double[] value) in actual)
         {
-            if (Aggregation(word) is LossAggregationKind kind)
+            if (ObjectiveWords.Aggregation(word) is LossAggregationKind kind)
             {
                 Tokens(
                     $"{name}.{word}",
@@ -250,7 +238,7 @@ public sealed class IcePopComparison
         foreach ((string key, DivergenceResult value) in actual.Divergence)
         {
             string word = key[(key.IndexOf('/', StringComparison.Ordinal) + 1)..];
-            if (Aggregation(word) is LossAggregationKind kind
+            if (ObjectiveWords.Aggregation(word) is LossAggregationKind kind
                 && expected.Divergence.TryGetValue(key, out DivergenceResult? ours))
             {
                 Scalar($"kl.{key}", ours.Value, value.Value, _tolerance.Divergence(kind, ours.Value));

@@ -104,7 +104,7 @@ internal static class ExternalLossProtocol
         Dictionary<LossAggregationKind, double[]> slopes = [];
         foreach (JsonProperty loss in json.Get(root, "$", "loss", JsonValueKind.Object).EnumerateObject())
         {
-            LossAggregationKind kind = Aggregation(json, loss.Name);
+            LossAggregationKind kind = json.Aggregation("$.loss", loss.Name);
             losses[kind] = json.Number(loss.Value, $"$.loss.{loss.Name}");
             slopes[kind] = json.Matrix(gradients, "$.grad", loss.Name, rows, columns);
         }
@@ -136,22 +136,6 @@ internal static class ExternalLossProtocol
                 $"the answer is not JSON (which has the strings \"NaN\", \"Infinity\", \"-Infinity\"): {text}",
                 exception);
         }
-    }
-
-    private static LossAggregationKind Aggregation(CaseJson json, string word)
-    {
-        foreach (LossAggregationKind kind in ObjectiveWords.Aggregations)
-        {
-            if (kind.Word() == word)
-            {
-                return kind;
-            }
-        }
-
-        throw json.Refuse(
-            $"$.loss.{word}",
-            "no such aggregation; there are "
-                + string.Join(", ", Array.ConvertAll([.. ObjectiveWords.Aggregations], kind => kind.Word())));
     }
 
     /// <summary>All of the schema's metrics or none; what the schema does not have follows from the counts.</summary>
