@@ -23,14 +23,30 @@ public sealed record ForwardInput(long[] Ids, int Batch)
     /// <summary>Whether logits are wanted for the last position only.</summary>
     public bool LastLogitsOnly { get; init; }
 
+    /// <summary>
+    /// The rows of [batch · tokens] whose logits are wanted, in ascending order, maybe none; null for all. The logits
+    /// then are [1, rows, vocabulary].
+    /// </summary>
+    public int[]? LogitRows { get; init; }
+
     /// <summary>Whether the MTP layer runs, when the model has one.</summary>
     public bool RunMultiToken { get; init; } = true;
 }
 
+/// <summary>
+/// New tokens of one sequence in a ragged batch: the rows of all sequences lie one after another, [1, tokens], and each
+/// sequence has its own cache.
+/// </summary>
+/// <typeparam name="T">What activations are held in.</typeparam>
+/// <param name="Tokens">How many rows are this sequence's.</param>
+/// <param name="Cache">Its tokens so far, one sequence; extended.</param>
+public sealed record SequenceRows<T>(int Tokens, KeyValueCache<T> Cache)
+    where T : unmanaged;
+
 /// <summary>What a forward pass returns.</summary>
 /// <typeparam name="T">What activations are held in.</typeparam>
 /// <param name="HiddenStates">After the final norm, [batch, tokens, hidden].</param>
-/// <param name="Logits">[batch, tokens or 1, vocabulary].</param>
+/// <param name="Logits">[batch, tokens or 1, vocabulary], or as <see cref="ForwardInput.LogitRows"/> says.</param>
 /// <param name="MultiTokenLogits">The MTP head's logits, [batch, tokens, vocabulary]; null without it.</param>
 /// <param name="Losses">The losses; null without labels.</param>
 public sealed record ForwardResult<T>(

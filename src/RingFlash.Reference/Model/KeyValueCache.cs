@@ -8,6 +8,10 @@ namespace RingFlash.Reference.Model;
 /// Keys (after QK-norm and RoPE) and values of the tokens so far, per layer, before the heads are repeated. An MTP
 /// layer has the slot after the last main layer.
 /// </summary>
+/// <remarks>
+/// A cache grows by doubling up to its limit, when <see cref="Reserve"/> is called. Layer by layer, so that at no time
+/// more than one layer is held twice. Where a head lies in memory changes no bit.
+/// </remarks>
 /// <typeparam name="T">What activations are held in.</typeparam>
 public sealed class KeyValueCache<T>
     where T : unmanaged
@@ -19,33 +23,35 @@ public sealed class KeyValueCache<T>
     /// <summary>Reserves room.</summary>
     /// <param name="configuration">The configuration.</param>
     /// <param name="batch">The number of sequences.</param>
-    /// <param name="capacity">The most tokens per sequence.</param>
-    public KeyValueCache(ModelConfiguration configuration, int batch, int capacity)
+    /// <param name="capacity">Tokens per sequence to have room for at once.</param>
+    /// <param name="limit">The most tokens per sequence; null for the capacity.</param>
+    public KeyValueCache(ModelConfiguration configuration, int batch, int capacity, int? limit = null)
     {
         ArgumentNullException.ThrowIfNull(configuration);
+        ArgumentOutOfRangeException.ThrowIfLessThan(limit ?? capacity, capacity, nameof(limit));
         int layers = configuration.LayerCount + configuration.NextTokenPredictionLayerCount;
         keys = new HostTensor<T>[layers];
         values = new HostTensor<T>[layers];
         lengths = new int[layers];
         for (int layer = 0; layer < layers; layer++)
         {
-            keys[layer] =
-                new HostTensor<T>(batch, configuration.KeyValueHeadCount, capacity, configuration.HeadDimension);
-            values[layer] =
-                new HostTensor<T>(batch, configuration.KeyValueHeadCount, capacity, configuration.HeadDimension);
-            HugePages.Ask(keys[layer].Values);
-            HugePages.Ask(values[layer].Values);
+            keys[layer] = Room(batch, configuration.KeyValueHeadCount, capacity, configuration.HeadDimension);
+            values[layer] = Room(batch, configuration.KeyValueHeadCount, capacity, configuration.HeadDimension);
         }
 
         Batch = batch;
         Capacity = capacity;
+        Limit = limit ?? capacity;
     }
 
     /// <summary>The number of sequences.</summary>
     public int Batch { get; }
 
+    /// <summary>Tokens per sequence that there is room for now.</summary>
+    public int Capacity { get; private set; }
+
     /// <summary>The most tokens per sequence.</summary>
-    public int Capacity { get; }
+    public int Limit { get; }
 
     /// <summary>Tokens held by the main layers.</summary>
     public int Length => lengths[0];
@@ -65,6 +71,31 @@ public sealed class KeyValueCache<T>
     /// <returns>[batch, keyValueHeads, capacity, headDim], of which the first LengthOf tokens are filled.</returns>
     public HostTensor<T> Values(int layer) => values[layer];
 
+    /// <summary>Makes room for this many tokens in every layer; nothing if there is.</summary>
+    /// <param name="tokens">Tokens per sequence.</param>
+    /// <exception cref="ArgumentException">They are more than the limit.</exception>
+    public void Reserve(int tokens)
+    {
+        if (tokens > Limit)
+        {
+            throw new ArgumentException($"the cache may hold {Limit} tokens; {tokens} do not fit", nameof(tokens));
+        }
+
+        if (tokens <= Capacity)
+        {
+            return;
+        }
+
+        int capacity = (int)Math.Min(Limit, Math.Max(tokens, 2L * Capacity));
+        for (int layer = 0; layer < lengths.Length; layer++)
+        {
+            keys[layer] = Moved(keys[layer], lengths[layer], capacity);
+            values[layer] = Moved(values[layer], lengths[layer], capacity);
+        }
+
+        Capacity = capacity;
+    }
+
     /// <summary>Appends new tokens to a layer.</summary>
     /// <param name="layer">The layer.</param>
     /// <param name="key">[batch, keyValueHeads, tokens, headDim].</param>
@@ -81,8 +112,8 @@ public sealed class KeyValueCache<T>
                 $"the cache holds {Capacity} tokens; {start} + {tokens} do not fit", nameof(key));
         }
 
-        Copy(key, keys[layer], start);
-        Copy(value, values[layer], start);
+        Copy(key, tokens, keys[layer], start);
+        Copy(value, tokens, values[layer], start);
         lengths[layer] = start + tokens;
     }
 
@@ -97,13 +128,28 @@ public sealed class KeyValueCache<T>
         }
     }
 
-    private static void Copy(HostTensor<T> source, HostTensor<T> destination, int start)
+    private static HostTensor<T> Room(int batch, int heads, int capacity, int headDim)
     {
-        int tokens = source.Shape[2], headDim = source.Width, capacity = destination.Shape[2];
+        HostTensor<T> room = new(batch, heads, capacity, headDim);
+        HugePages.Ask(room.Values);
+        return room;
+    }
+
+    private static HostTensor<T> Moved(HostTensor<T> held, int tokens, int capacity)
+    {
+        HostTensor<T> moved = Room(held.Shape[0], held.Shape[1], capacity, held.Width);
+        Copy(held, tokens, moved, 0);
+        return moved;
+    }
+
+    /// <summary>Copies the first tokens of every head to a place in another tensor.</summary>
+    private static void Copy(HostTensor<T> source, int tokens, HostTensor<T> destination, int start)
+    {
+        int headDim = source.Width, from = source.Shape[2] * headDim, to = destination.Shape[2] * headDim;
         for (int head = 0; head < source.Shape[0] * source.Shape[1]; head++)
         {
-            source.Span.Slice(head * tokens * headDim, tokens * headDim)
-                .CopyTo(destination.Span[(((head * capacity) + start) * headDim)..]);
+            source.Span.Slice(head * from, tokens * headDim)
+                .CopyTo(destination.Span[((head * to) + (start * headDim))..]);
         }
     }
 }

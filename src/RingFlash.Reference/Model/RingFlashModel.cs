@@ -1,5 +1,7 @@
 using System;
+using System.Collections.Generic;
 using System.Linq;
+using System.Threading;
 using RingFlash.Reference.Configuration;
 using RingFlash.Reference.Numerics;
 using RingFlash.Reference.Operators;
@@ -20,7 +22,7 @@ namespace RingFlash.Reference.Model;
 /// <para>Source: inclusionAI/Ling-V2@af8837e models/modeling_bailing_moe_v2.py.</para>
 /// </remarks>
 /// <typeparam name="T">What activations are held in: float, or double for the oracle.</typeparam>
-public sealed class RingFlashModel<T>
+public sealed partial class RingFlashModel<T>
     where T : unmanaged, System.Numerics.INumber<T>
 {
     private readonly ModelConfiguration configuration;
@@ -51,13 +53,18 @@ public sealed class RingFlashModel<T>
     public ForwardResult<T> Forward(ForwardInput input, KeyValueCache<T>? cache = null, ForwardTrace<T>? trace = null)
     {
         ArgumentNullException.ThrowIfNull(input);
-        Pass pass = Begin(input, cache, trace);
+        return Forward(input, Begin(input, cache, trace));
+    }
 
+    private ForwardResult<T> Forward(ForwardInput input, Pass pass)
+    {
+        ForwardTrace<T>? trace = pass.Trace;
         HostTensor<T> hiddenStates =
             operators.TokenEmbedding(input.Ids, input.Batch, weights.WordEmbeddings); // [batch, tokens, hidden]
         trace?.Tap("model.word_embeddings.output", hiddenStates);
         for (int layer = 0; layer < configuration.LayerCount; layer++)
         {
+            pass.Cancellation.ThrowIfCancellationRequested();
             weights.Residency?.EnterLayer(layer);
             hiddenStates = DecoderLayer(hiddenStates, layer, weights.Layer(layer), pass); // [batch, tokens, hidden]
             trace?.Tap($"model.layers.{layer}.output", hiddenStates);
@@ -68,10 +75,7 @@ public sealed class RingFlashModel<T>
         trace?.Tap("model.norm.output", normalised);
 
         weights.Residency?.EnterHead();
-        HostTensor<T> headInput =
-            input.LastLogitsOnly ? LastToken(normalised) : normalised; // [batch, tokens or 1, hidden]
-        HostTensor<T> logits =
-            operators.LinearProjection(headInput, weights.LanguageModelHead, []); // [batch, tokens or 1, vocabulary]
+        HostTensor<T> logits = Logits(normalised, input); // [batch, tokens or 1, vocabulary]
         trace?.Tap("lm_head.output", logits);
 
         HostTensor<T>? multiTokenLogits = weights.MultiToken is not null && input.RunMultiToken
@@ -79,6 +83,21 @@ public sealed class RingFlashModel<T>
             : null;
         ForwardLosses? losses = input.Labels is null ? null : Losses(logits, multiTokenLogits, input, trace);
         return new ForwardResult<T>(normalised, logits, multiTokenLogits, losses);
+    }
+
+    private HostTensor<T> Logits(HostTensor<T> normalised, ForwardInput input)
+    {
+        if (input.LogitRows is [])
+        {
+            return new HostTensor<T>(1, 0, configuration.VocabularySize); // a chunk in the middle of a prompt
+        }
+
+        HostTensor<T> headInput =
+            input.LastLogitsOnly ? LastToken(normalised)
+            : input.LogitRows is not null ? Rows(normalised, input.LogitRows)
+            : normalised; // [batch, tokens or 1, hidden]
+        return operators.LinearProjection(
+            headInput, weights.LanguageModelHead, []); // [batch, tokens or 1, vocabulary]
     }
 
     private HostTensor<T> DecoderLayer(HostTensor<T> hiddenStates, int index, LayerWeights layer, Pass pass)
@@ -124,36 +143,46 @@ public sealed class RingFlashModel<T>
         key = operators.RotaryEmbedding(key, pass.Cosine, pass.Sine); // [batch, keyValueHeads, tokens, headDim]
         pass.Trace?.Tap($"{name}.rotary.key", key);
 
-        int past = pass.Cache?.LengthOf(index) ?? 0;
-        pass.Cache?.Append(index, key, value);
-        AttentionShape shape = new(
-            pass.Input.Batch,
-            configuration.AttentionHeadCount,
-            configuration.KeyValueHeadCount,
-            pass.Input.Tokens,
-            past,
-            configuration.HeadDimension,
-            pass.Cache?.Capacity ?? pass.Input.Tokens);
-        HostTensor<T>? attentionWeights = pass.Trace is not null && pass.Trace.Wants($"{name}.weights")
-            ? new HostTensor<T>(shape.Batch, shape.Heads, shape.QueryTokens, shape.KeyTokens)
-            : null;
-        HostTensor<T> context = operators.CausalAttention(
-            shape,
-            query,
-            pass.Cache?.Keys(index) ?? key,
-            pass.Cache?.Values(index) ?? value,
-            pass.Visible,
-            attentionWeights); // [batch, tokens, q]
-        if (attentionWeights is not null)
-        {
-            pass.Trace!.Tap($"{name}.weights", attentionWeights);
-        }
-
+        HostTensor<T> context = pass.Sequences.Count == 0
+            ? Attend(index, query, key, value, pass.Cache, pass)
+            : AttendEach(index, query, key, value, pass); // [batch, tokens, q]
         pass.Trace?.Tap($"{name}.dense.input", context);
         HostTensor<T> output =
             operators.LinearProjection(context, layer.Dense, layer.DenseBias); // [batch, tokens, hidden]
         pass.Trace?.Tap($"{name}.dense.output", output);
         return output;
+    }
+
+    private HostTensor<T> Attend(
+        int index, HostTensor<T> query, HostTensor<T> key, HostTensor<T> value, KeyValueCache<T>? cache, Pass pass)
+    {
+        int past = cache?.LengthOf(index) ?? 0, tokens = query.Shape[2];
+        cache?.Append(index, key, value);
+        AttentionShape shape = new(
+            query.Shape[0],
+            configuration.AttentionHeadCount,
+            configuration.KeyValueHeadCount,
+            tokens,
+            past,
+            configuration.HeadDimension,
+            cache?.Capacity ?? tokens);
+        string name = pass.Trace is null ? string.Empty : $"model.layers.{index}.attention.weights";
+        HostTensor<T>? attentionWeights = pass.Trace is not null && pass.Trace.Wants(name)
+            ? new HostTensor<T>(shape.Batch, shape.Heads, shape.QueryTokens, shape.KeyTokens)
+            : null;
+        HostTensor<T> context = operators.CausalAttention(
+            shape,
+            query,
+            cache?.Keys(index) ?? key,
+            cache?.Values(index) ?? value,
+            pass.Visible,
+            attentionWeights); // [batch, tokens, q]
+        if (attentionWeights is not null)
+        {
+            pass.Trace!.Tap(name, attentionWeights);
+        }
+
+        return context;
     }
 
     private HostTensor<T> FeedForward(HostTensor<T> x, ExpertWeights block)
@@ -197,15 +226,24 @@ public sealed class RingFlashModel<T>
 
     private HostTensor<T> MultiTokenLogits(HostTensor<T> normalised, MultiTokenWeights layer, Pass pass)
     {
-        int index = configuration.LayerCount;
-        weights.Residency?.EnterLayer(index);
-        string name = pass.Trace is null ? string.Empty : $"model.layers.{index}";
-
         // The ids move left by one, so that position t sees token t + 1; the last column becomes token 0, as published.
         long[] shifted = [.. pass.Input.Ids.Select((_, position) =>
             position % pass.Input.Tokens == pass.Input.Tokens - 1 ? 0 : pass.Input.Ids[position + 1])];
+        HostTensor<T> output = MultiTokenLayer(shifted, normalised, layer, pass); // [batch, tokens, hidden]
+        HostTensor<T> logits =
+            operators.LinearProjection(output, weights.LanguageModelHead, []); // [batch, tokens, vocabulary]
+        pass.Trace?.Tap("mtp.0.logits", logits);
+        return logits;
+    }
+
+    private HostTensor<T> MultiTokenLayer(
+        long[] nextIds, HostTensor<T> normalised, MultiTokenWeights layer, Pass pass)
+    {
+        int index = configuration.LayerCount;
+        weights.Residency?.EnterLayer(index);
+        string name = pass.Trace is null ? string.Empty : $"model.layers.{index}";
         HostTensor<T> embeddings =
-            operators.TokenEmbedding(shifted, pass.Input.Batch, weights.WordEmbeddings); // [batch, tokens, hidden]
+            operators.TokenEmbedding(nextIds, pass.Input.Batch, weights.WordEmbeddings); // [batch, tokens, hidden]
         pass.Trace?.Tap("mtp.0.word_embeddings.output", embeddings);
         embeddings = operators.RmsNorm(embeddings, layer.EmbeddingNorm, epsilon); // [batch, tokens, hidden]
         pass.Trace?.Tap($"{name}.enorm.output", embeddings);
@@ -220,10 +258,7 @@ public sealed class RingFlashModel<T>
         output = operators.RmsNorm(output, layer.FinalLayerNorm, epsilon); // [batch, tokens, hidden]
         pass.Trace?.Tap($"{name}.final_layernorm.output", output);
         pass.Trace?.Tap($"{name}.output", output);
-        HostTensor<T> logits =
-            operators.LinearProjection(output, weights.LanguageModelHead, []); // [batch, tokens, vocabulary]
-        pass.Trace?.Tap("mtp.0.logits", logits);
-        return logits;
+        return output;
     }
 
     private ForwardLosses Losses(
@@ -264,11 +299,16 @@ public sealed class RingFlashModel<T>
         }
 
         byte[] visible = padded ? Array.ConvertAll(input.AttentionMask!, mask => (byte)(mask == 0 ? 0 : 1)) : [];
+        return Begin(new Pass(input, cache, [], trace, visible, CancellationToken.None), positions);
+    }
+
+    private Pass Begin(Pass pass, long[] positions)
+    {
         (HostTensor<T> cosine, HostTensor<T> sine) =
-            operators.RotaryTables(rotaryTable, positions, input.Batch); // [batch, tokens, R]
-        trace?.Tap("model.rotary_emb.cos", cosine);
-        trace?.Tap("model.rotary_emb.sin", sine);
-        return new Pass(input, cache, trace, cosine, sine, visible);
+            operators.RotaryTables(rotaryTable, positions, pass.Input.Batch); // [batch, tokens, R]
+        pass.Trace?.Tap("model.rotary_emb.cos", cosine);
+        pass.Trace?.Tap("model.rotary_emb.sin", sine);
+        return pass with { Cosine = cosine, Sine = sine };
     }
 
     /// <summary>Refuses what would otherwise run and mean nothing.</summary>
@@ -287,7 +327,7 @@ public sealed class RingFlashModel<T>
                 nameof(input));
         }
 
-        if (input.LastLogitsOnly && input.Labels is not null)
+        if ((input.LastLogitsOnly || input.LogitRows is not null) && input.Labels is not null)
         {
             throw new ArgumentException("losses need the logits of every position", nameof(input));
         }
@@ -306,6 +346,17 @@ public sealed class RingFlashModel<T>
         }
     }
 
+    private static HostTensor<T> Rows(HostTensor<T> hiddenStates, int[] rows)
+    {
+        HostTensor<T> chosen = new(1, rows.Length, hiddenStates.Width);
+        for (int row = 0; row < rows.Length; row++)
+        {
+            hiddenStates.Row(rows[row]).CopyTo(chosen.Row(row));
+        }
+
+        return chosen;
+    }
+
     private static HostTensor<T> LastToken(HostTensor<T> hiddenStates)
     {
         int batch = hiddenStates.Shape[0], tokens = hiddenStates.Shape[1];
@@ -318,12 +369,19 @@ public sealed class RingFlashModel<T>
         return last;
     }
 
-    /// <summary>What all layers of one pass share.</summary>
+    /// <summary>What all layers of one pass share: either one cache, or several sequences with their own.</summary>
     private sealed record Pass(
         ForwardInput Input,
         KeyValueCache<T>? Cache,
+        IReadOnlyList<SequenceRows<T>> Sequences,
         ForwardTrace<T>? Trace,
-        HostTensor<T> Cosine,
-        HostTensor<T> Sine,
-        byte[] Visible);
+        byte[] Visible,
+        CancellationToken Cancellation)
+    {
+        /// <summary>[batch, tokens, R].</summary>
+        public HostTensor<T> Cosine { get; init; } = null!;
+
+        /// <summary>[batch, tokens, R].</summary>
+        public HostTensor<T> Sine { get; init; } = null!;
+    }
 }
