@@ -54,7 +54,7 @@ public sealed partial class GenerationEngine : IAsyncDisposable
         Tokenizer = tokenizer;
         EndOfSequenceIds = endOfSequenceIds ?? configuration.EndOfSequenceTokenIds;
         int longest = ContextLength.Of(configuration);
-        ContextLimit = limits.ContextTokens ?? longest;
+        ContextLimit = (int)Math.Min(limits.ContextTokens ?? longest, limits.CacheTokens ?? int.MaxValue);
         if (ContextLimit > longest || ContextLimit < 2)
         {
             throw new InvalidInputException(
@@ -131,9 +131,10 @@ public sealed partial class GenerationEngine : IAsyncDisposable
             {
                 waiting.AddLast(sequence);
             }
+
+            wake.Release();
         }
 
-        wake.Release();
         return [.. sequences.Select(sequence =>
         {
             sequence.ListenTo(cancellation);
