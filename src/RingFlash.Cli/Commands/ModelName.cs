@@ -18,6 +18,9 @@ internal sealed record ModelName(ModelConfiguration Configuration, byte[] Config
 {
     private const string Synthetic = "synthetic:";
 
+    /// <summary>The checkpoint folder, where a tokenizer may lie; null for a synthetic model.</summary>
+    public string? Folder { get; private init; }
+
     /// <summary>Opens a model.</summary>
     /// <param name="text">What was typed.</param>
     /// <param name="currentDirectory">Where relative paths start.</param>
@@ -78,7 +81,7 @@ internal sealed record ModelName(ModelConfiguration Configuration, byte[] Config
                 json = Encoding.UTF8.GetBytes(edited.ToJsonString());
             }
 
-            return new ModelName(configuration, json, weights);
+            return new ModelName(configuration, json, weights) { Folder = folder };
         }
         catch
         {

@@ -43,12 +43,18 @@ public static class ContextLength
             throw new InvalidInputException(
                 GenerationRequest.SourceName,
                 "yarn",
-                string.Create(CultureInfo.InvariantCulture, $"factor {factor} must be above 1 and at most 1024"));
+                string.Create(CultureInfo.InvariantCulture, $"factor {factor} must be above 1 and at most 1024"))
+            {
+                IsSetting = true,
+            };
         }
 
         return configuration.Rotary.Scaling == RotaryScalingKind.Yarn
             ? throw new InvalidInputException(
                 configuration.SourceName, "rope_scaling", $"is there already: {configuration.Rotary.Describe()}")
+            {
+                IsSetting = true,
+            }
             : configuration with
             {
                 Rotary = configuration.Rotary with

@@ -60,7 +60,10 @@ public sealed partial class GenerationEngine : IAsyncDisposable
             throw new InvalidInputException(
                 GenerationRequest.SourceName,
                 "context",
-                $"{ContextLimit} tokens are out of range 2 to {longest}{ContextAdvice}");
+                $"{ContextLimit} tokens are out of range 2 to {longest}{ContextAdvice}")
+            {
+                IsSetting = true,
+            };
         }
 
         model = new RingFlashModel<float>(configuration, weights, operators);

@@ -78,7 +78,7 @@ public sealed record GenerationRequest(IReadOnlyList<int> PromptIds)
     {
         if (!holds)
         {
-            throw new InvalidInputException(SourceName, place, rule);
+            throw new InvalidInputException(SourceName, place, rule) { IsSetting = true };
         }
     }
 }

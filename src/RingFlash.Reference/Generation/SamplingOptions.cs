@@ -71,7 +71,7 @@ public sealed record SamplingOptions
     {
         if (!holds)
         {
-            throw new InvalidInputException(GenerationRequest.SourceName, place, rule);
+            throw new InvalidInputException(GenerationRequest.SourceName, place, rule) { IsSetting = true };
         }
     }
 }

@@ -17,9 +17,10 @@ public sealed class InvalidInputException : Exception
     /// <param name="rule">The rule that is broken, with the values found.</param>
     /// <param name="inner">The underlying error, shown with <c>--debug</c> only.</param>
     public InvalidInputException(string source, string place, string rule, Exception? inner = null)
-        : base(Escape(place.Length == 0 ? $"{source}: {rule}" : $"{source}: {place}: {rule}"), inner)
-    {
-    }
+        : base(Escape(place.Length == 0 ? $"{source}: {rule}" : $"{source}: {place}: {rule}"), inner) => Place = place;
+
+    /// <summary>The byte offset, JSON path, tensor or setting; empty when the whole file is meant.</summary>
+    public string Place { get; }
 
     /// <summary>Whether the fault is a setting that somebody chose, such as a band with swapped ends, and not the
     /// data.</summary>

@@ -1,0 +1,121 @@
+using System;
+using System.IO;
+using System.Threading.Tasks;
+using RingFlash.Reference.Configuration;
+using RingFlash.Reference.Generation;
+using RingFlash.Reference.Model;
+using RingFlash.Reference.Numerics;
+using RingFlash.Reference.Tokenization;
+
+namespace RingFlash.Cli.Commands;
+
+/// <summary>A model that is ready to generate: weights under a memory limit, tokenizer, stop tokens, engine.</summary>
+internal sealed class GenerationModel : IAsyncDisposable
+{
+    private readonly ModelName model;
+    private readonly WorkerPool workers;
+    private readonly WeightResidency? residency;
+
+    private GenerationModel(ModelName model, WorkerPool workers, WeightResidency? residency, GenerationEngine engine)
+    {
+        this.model = model;
+        this.workers = workers;
+        this.residency = residency;
+        Engine = engine;
+    }
+
+    /// <summary>The engine.</summary>
+    public GenerationEngine Engine { get; }
+
+    /// <summary>The checkpoint folder; null for a synthetic model.</summary>
+    public string? Folder => model.Folder;
+
+    /// <summary>Starts a model.</summary>
+    /// <param name="model">The opened model; disposed with this.</param>
+    /// <param name="settings">How it is run.</param>
+    /// <param name="tokenizer">The tokenizer; null to deal in ids alone.</param>
+    /// <returns>The model.</returns>
+    /// <exception cref="UsageException">The precision is unknown.</exception>
+    /// <exception cref="EnvironmentException">The memory limit is too small.</exception>
+    /// <exception cref="InvalidInputException">YaRN or the context do not fit the model.</exception>
+    public static GenerationModel Start(ModelName model, GenerationSettings settings, ModelTokenizer? tokenizer)
+    {
+        bool underBFloat16 = settings.Precision switch
+        {
+            "float32" => false,
+            "bfloat16" => true,
+            _ => throw new UsageException(
+                $"--precision: '{settings.Precision}' is not a precision; known are float32, bfloat16"),
+        };
+        ModelConfiguration configuration = settings.Yarn is double factor
+            ? ContextLength.WithYarn(model.Configuration, factor)
+            : model.Configuration;
+        ModelWeights weights = new(model.Weights, configuration, underBFloat16);
+        WorkerPool workers = new(Environment.ProcessorCount);
+        WeightResidency? residency = null;
+        try
+        {
+            residency = Residency(weights, configuration, settings, workers.ThreadCount);
+            ForwardOperators<float> operators = underBFloat16
+                ? new Float32Operators<BFloat16Precision>(ExecutionEngine.Vector512, workers)
+                : new Float32Operators<Float32Precision>(ExecutionEngine.Vector512, workers);
+            GenerationEngine engine = new(
+                configuration,
+                weights,
+                operators,
+                settings.Limits,
+                tokenizer,
+                model.Folder is null ? null : StopTokens.Of(model.Folder, configuration));
+            return new GenerationModel(model, workers, residency, engine);
+        }
+        catch
+        {
+            residency?.Dispose();
+            workers.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The tokenizer of a folder.</summary>
+    /// <param name="model">The opened model.</param>
+    /// <param name="name">The model as it was typed.</param>
+    /// <returns>The tokenizer; null where there is none.</returns>
+    public static ModelTokenizer? TokenizerOf(ModelName model, string name) =>
+        model.Folder is not null && File.Exists(Path.Combine(model.Folder, "tokenizer.json"))
+            ? ModelTokenizer.Load(Path.Combine(name, "tokenizer.json"))
+            : null;
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await Engine.DisposeAsync().ConfigureAwait(false);
+        residency?.Dispose();
+        workers.Dispose();
+        model.Dispose();
+    }
+
+    // Without a limit: three quarters of the machine, and the slow way if not even the least fits in.
+    private static WeightResidency? Residency(
+        ModelWeights weights, ModelConfiguration configuration, GenerationSettings settings, int threads)
+    {
+        GenerationLimits limits = settings.Limits;
+        int rows = limits.PromptTokensPerPass + limits.RunningRequests;
+        long cached = limits.CacheTokens
+            ?? (long)limits.RunningRequests * (limits.ContextTokens ?? ContextLength.Of(configuration));
+        long others = ForwardMemory.Bytes(configuration, 1, rows, (int)Math.Min(cached, int.MaxValue));
+        if (settings.MemoryLimit is long limit)
+        {
+            return new WeightResidency(weights, ForwardMemory.ForWeights(limit, weights, others), threads);
+        }
+
+        long left = (GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4 * 3) - others;
+        return left < WeightResidency.SmallestLimit(weights) ? null : new WeightResidency(weights, left, threads);
+    }
+}
+
+/// <summary>How a model is run, whoever asks it.</summary>
+/// <param name="Precision"><c>float32</c> or <c>bfloat16</c>.</param>
+/// <param name="Limits">What the engine takes on.</param>
+/// <param name="Yarn">YaRN's factor; null for the model's own positions.</param>
+/// <param name="MemoryLimit">Bytes in all; null for three quarters of the machine.</param>
+internal sealed record GenerationSettings(string Precision, GenerationLimits Limits, double? Yarn, long? MemoryLimit);
