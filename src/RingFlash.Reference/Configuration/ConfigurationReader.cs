@@ -3,7 +3,7 @@ using System.Collections.Generic;
 using System.IO;
 using System.Linq;
 using System.Text.Json;
-using Microsoft.Win32.SafeHandles;
+using RingFlash.Reference.Checkpoint;
 using RingFlash.Reference.Numerics;
 
 namespace RingFlash.Reference.Configuration;
@@ -81,40 +81,7 @@ public static partial class ConfigurationReader
             throw new EnvironmentException(path, "is a folder; name the config.json in it");
         }
 
-        try
-        {
-            using SafeFileHandle handle = File.OpenHandle(path, options: FileOptions.SequentialScan);
-            long length = RandomAccess.GetLength(handle);
-            if (length > MaximumByteCount)
-            {
-                throw new InvalidInputException(
-                    path, string.Empty, $"a configuration has at most {MaximumByteCount} bytes; found {length}");
-            }
-
-            byte[] bytes = new byte[length];
-            int read = 0;
-            while (read < bytes.Length)
-            {
-                int count = RandomAccess.Read(handle, bytes.AsSpan(read), read);
-                if (count == 0)
-                {
-                    throw new EnvironmentException(path, $"shrank while it was read: {read} of {length} bytes");
-                }
-
-                read += count;
-            }
-
-            return bytes;
-        }
-        catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
-        {
-            throw new EnvironmentException(path, "no such file", exception);
-        }
-        catch (Exception exception) when (
-            exception is IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException)
-        {
-            throw new EnvironmentException(path, "cannot be read: " + exception.Message, exception);
-        }
+        return SmallFile.Read(path, MaximumByteCount, "a configuration");
     }
 
     private static ModelConfiguration ReadModel(JsonSection section, string sourceName)

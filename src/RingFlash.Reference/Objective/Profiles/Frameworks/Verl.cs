@@ -1,5 +1,6 @@
 using System.Collections.Generic;
 using System.Numerics;
+using RingFlash.Reference.Numerics;
 using RingFlash.Reference.Operators;
 
 namespace RingFlash.Reference.Objective.Profiles.Frameworks;

@@ -1,9 +1,9 @@
 using System;
 using System.Globalization;
 
-namespace RingFlash.Reference.Objective.Profiles;
+namespace RingFlash.Reference.Numerics;
 
-/// <summary>Numbers as Python prints them, for the texts of errors.</summary>
+/// <summary>Numbers as Python prints them.</summary>
 internal static class PythonText
 {
     /// <summary>The shortest text that reads back: 0.0, 0.5, 1e-07, inf.</summary>
