@@ -30,13 +30,15 @@ internal static class Program
         using IDisposable signals = Interruption.Listen(cancellation);
 
         // "dumb" is the terminal of editors and logs: it shows cursor movements as rubbish.
-        bool terminal = !Console.IsOutputRedirected && Environment.GetEnvironmentVariable("TERM") != "dumb";
+        bool dumb = Environment.GetEnvironmentVariable("TERM") == "dumb";
+        bool terminal = !Console.IsOutputRedirected && !dumb;
         ToolContext context = new()
         {
             Output = Console.Out,
             Error = Console.Error,
             Verify = Verifier.Run,
             OutputIsTerminal = terminal,
+            ErrorIsTerminal = !Console.IsErrorRedirected && !dumb,
             Colour = ToolContext.WantsColour(terminal, Environment.GetEnvironmentVariable("NO_COLOR")),
         };
         return await RunAsync(args, context, cancellation.Token).ConfigureAwait(false);
@@ -96,6 +98,7 @@ internal static class Program
             IcePopCommand.Create(context),
             SynthCommand.Create(context),
             CaptureCommand.Create(context),
+            GenerateCommand.Create(context),
             BenchCommand.Create(context),
         };
         root.HelpName = "ringflash";

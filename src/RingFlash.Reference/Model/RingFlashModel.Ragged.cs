@@ -7,7 +7,9 @@ using RingFlash.Reference.Operators;
 
 namespace RingFlash.Reference.Model;
 
-/// <content>Several sequences of unequal length in one pass, and the MTP layer by itself: what generation needs.</content>
+/// <content>
+/// Several sequences of unequal length in one pass, and the MTP layer by itself: what generation needs.
+/// </content>
 public sealed partial class RingFlashModel<T>
 {
     /// <summary>
@@ -109,7 +111,8 @@ public sealed partial class RingFlashModel<T>
         if (input.Batch != 1 || input.Positions is not null || input.AttentionMask is not null
             || input.Labels is not null)
         {
-            throw new ArgumentException("rows of several sequences have batch 1 and their own positions", nameof(input));
+            throw new ArgumentException(
+                "rows of several sequences have batch 1 and their own positions", nameof(input));
         }
 
         int rows = sequences.Sum(sequence => sequence.Tokens);
