@@ -67,7 +67,8 @@ public sealed class DecodeAllocations
             configuration,
             TinyModels.Weights(configuration),
             new Float32Operators<Float32Precision>(ExecutionEngine.Vector512, workers));
-        ForwardInput one = new(TinyModels.Ids(configuration, 5, 1), 1), two = new(TinyModels.Ids(configuration, 5, 2), 1);
+        ForwardInput one = new(TinyModels.Ids(configuration, 5, 1), 1);
+        ForwardInput two = new(TinyModels.Ids(configuration, 5, 2), 1);
         ForwardResult<float> first = model.Forward(one);
         float[] logits = [.. first.Logits.Values];
         ForwardResult<float> traced = model.Forward(two, null, new Recorder<float>());
