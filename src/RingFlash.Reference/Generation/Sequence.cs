@@ -262,7 +262,11 @@ internal sealed class Sequence
         history.Add(id);
         bool isEnd = !Request.Sampling.IgnoreEndOfSequence && engine.EndOfSequenceIds.Contains(id);
         bool isStop = Request.Sampling.StopTokenIds.Contains(id);
-        string grown = isEnd || isStop || decoder is null ? string.Empty : text.Append(decoder.Append(id));
+
+        // The last rows of the published weights belong to no token; a synthetic model may choose one.
+        string grown = isEnd || isStop || decoder is null || !engine.Tokenizer!.Contains(id)
+            ? string.Empty
+            : text.Append(decoder.Append(id));
         stopTokenId = isStop ? id : null;
         finish = isEnd || isStop || text.Found is not null ? FinishReason.Stop
             : Ids.Count == MaxLength ? FinishReason.Length
