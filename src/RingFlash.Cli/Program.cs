@@ -95,6 +95,8 @@ internal static class Program
             VerifyCommand.Create(context),
             IcePopCommand.Create(context),
             SynthCommand.Create(context),
+            InspectCommand.Create(context),
+            TokenizeCommand.Create(context),
             CaptureCommand.Create(context),
             BenchCommand.Create(context),
         };
