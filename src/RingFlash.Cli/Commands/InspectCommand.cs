@@ -22,10 +22,15 @@ internal static class InspectCommand
         {
             Description = "A Hugging Face checkpoint folder, or synthetic:NAME[@SEED].",
         };
-        Option<string?> json = new("--json") { Description = "Write the same as JSON, with all names.", HelpName = "FILE" };
+        Option<string?> json = new("--json")
+        {
+            Description = "Write the same as JSON, with all names.",
+            HelpName = "FILE",
+        };
         ToolCommand command = new(
             "inspect",
-            "Says what a model's folder is: configuration, parameters, types, missing and extra tensors, memory, tokenizer.",
+            "Says what a model's folder is: configuration, parameters, types, missing and extra tensors, memory, "
+            + "tokenizer.",
             "ringflash inspect Ring-flash-2.0",
             "ringflash inspect synthetic:ring-flash-2.0 --json flash.json")
         {

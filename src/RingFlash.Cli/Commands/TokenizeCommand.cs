@@ -34,7 +34,8 @@ internal static class TokenizeCommand
         };
         Option<string?> decode = new("--decode")
         {
-            Description = "Ids to turn into text; without a value: add the decoded text to what --text or --input give.",
+            Description = "Ids to turn into text; without a value: add the decoded text to what --text or --input "
+                + "give.",
             HelpName = "ID,ID,…",
             Arity = ArgumentArity.ZeroOrOne,
         };
@@ -51,8 +52,8 @@ internal static class TokenizeCommand
         };
         Option<bool> plain = new("--plain")
         {
-            Description = "Text that looks like an added token, such as <role>, stays text; of a chat what people wrote. "
-                + "Hugging Face makes it the token, and so does this tool by default.",
+            Description = "Text that looks like an added token, such as <role>, stays text; of a chat what people "
+                + "wrote. Hugging Face makes it the token, and so does this tool by default.",
         };
         Option<string?> json = new("--json")
         {
@@ -117,7 +118,8 @@ internal static class TokenizeCommand
     private static void CheckSources(Request request)
     {
         bool decodesIds = request.DecodeIds is not null;
-        int sources = new[] { request.Text, request.Input, request.DecodeIds, request.Chat }.Count(source => source is not null);
+        int sources = new[] { request.Text, request.Input, request.DecodeIds, request.Chat }
+            .Count(source => source is not null);
         if (sources != 1)
         {
             throw new UsageException("give one of --text, --input, --decode ID,ID,… and --chat");

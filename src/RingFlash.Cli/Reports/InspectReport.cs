@@ -180,15 +180,15 @@ internal sealed record InspectReport(
         string all = NumberText.Count(Weights.Tensors.Count);
         return Tensors is { Missing.Count: 0, Wrong.Count: 0, Extra.Count: 0 }
             ? $"{all}, all that the configuration needs and no other"
-            : $"{all}; {NumberText.Count(Tensors.Missing.Count)} missing, {NumberText.Count(Tensors.Wrong.Count)} wrong, "
-                + $"{NumberText.Count(Tensors.Extra.Count)} not used";
+            : $"{all}; {NumberText.Count(Tensors.Missing.Count)} missing, "
+                + $"{NumberText.Count(Tensors.Wrong.Count)} wrong, {NumberText.Count(Tensors.Extra.Count)} not used";
     }
 
     private string MemoryText() => Memory is null
         ? "not known while tensors are missing or wrong"
         : $"{NumberText.Memory(Memory.Resident)} with all weights resident, {NumberText.Memory(Memory.Streamed)} at "
-            + $"least with weights streamed, for {NumberText.Count(Memory.ContextLength)} tokens of context; each takes "
-            + $"{NumberText.Count(Memory.CachePerToken)} bytes of cache";
+            + $"least with weights streamed, for {NumberText.Count(Memory.ContextLength)} tokens of context; each "
+            + $"takes {NumberText.Count(Memory.CachePerToken)} bytes of cache";
 
     private void WriteParts(IAnsiConsole console)
     {
@@ -213,7 +213,9 @@ internal sealed record InspectReport(
             return;
         }
 
-        string more = names.Count > NamesShown ? $" and {NumberText.Count(names.Count - NamesShown)} more (--json)" : "";
+        string more = names.Count > NamesShown
+            ? $" and {NumberText.Count(names.Count - NamesShown)} more (--json)"
+            : string.Empty;
         text.Line($"{head}: {string.Join(", ", names.Take(NamesShown))}{more}");
     }
 

