@@ -16,8 +16,8 @@ namespace RingFlash.Reference.Tokenization;
 /// </summary>
 /// <remarks>
 /// Text to ids: added tokens are cut out of the text as it stands; what lies between them is normalised (NFC), cut into
-/// pieces by the published pattern, and each piece is merged from bytes to tokens. Ids to text: the bytes of all tokens,
-/// read as UTF-8. Instances may be used from several threads at once.
+/// pieces by the published pattern, and each piece is merged from bytes to tokens. Ids to text: the bytes of all
+/// tokens, read as UTF-8. Instances may be used from several threads at once.
 /// </remarks>
 public sealed class ModelTokenizer
 {
