@@ -28,7 +28,8 @@ internal static class Program
             case ["elementwise", ..]:
                 return ElementwiseBenchmark.Run(args.Length > 1 ? args[1] : "python3");
             case ["tokenizer", string tokenizer, ..]:
-                return TokenizerBenchmark.Run(tokenizer, args.Length > 2 ? args[2] : "node", args[Math.Min(3, args.Length)..]);
+                return TokenizerBenchmark.Run(
+                    tokenizer, args.Length > 2 ? args[2] : "node", args[Math.Min(3, args.Length)..]);
             default:
                 Console.Error.WriteLine("usage: dotnet run -c Release --project tools/Benchmarks -- WORD");
                 Console.Error.WriteLine("  objective [PYTHON-WITH-TORCH]");
