@@ -41,6 +41,9 @@ public abstract class WeightMatrix
     /// <summary>The smallest format that holds every number of the matrix exactly.</summary>
     protected virtual PanelFormat PackedFormat => PanelFormat.Float32;
 
+    /// <summary>The smallest format, for those who hold the numbers elsewhere than in panels.</summary>
+    internal PanelFormat SmallestFormat => PackedFormat;
+
     /// <summary>The bytes of memory that <see cref="PackedFormat"/> takes.</summary>
     internal long PackedBytes => WeightPanels.ByteCountOf(PackedFormat, Outputs, Inputs);
 

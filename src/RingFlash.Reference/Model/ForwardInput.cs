@@ -1,3 +1,5 @@
+using System.Numerics;
+
 namespace RingFlash.Reference.Model;
 
 /// <summary>What a forward pass is fed.</summary>
@@ -41,7 +43,7 @@ public sealed record ForwardInput(long[] Ids, int Batch)
 /// <param name="Tokens">How many rows are this sequence's.</param>
 /// <param name="Cache">Its tokens so far, one sequence; extended.</param>
 public sealed record SequenceRows<T>(int Tokens, KeyValueCache<T> Cache)
-    where T : unmanaged;
+    where T : unmanaged, INumber<T>;
 
 /// <summary>
 /// What a forward pass returns. The tensors are the model's: they are valid until its next pass begins, which writes

@@ -1,4 +1,5 @@
 using System;
+using System.Numerics;
 using RingFlash.Reference.Configuration;
 using RingFlash.Reference.Numerics;
 
@@ -14,7 +15,7 @@ namespace RingFlash.Reference.Model;
 /// </remarks>
 /// <typeparam name="T">What activations are held in.</typeparam>
 public sealed class KeyValueCache<T>
-    where T : unmanaged
+    where T : unmanaged, INumber<T>
 {
     private readonly HostTensor<T>[] keys;
     private readonly HostTensor<T>[] values;
@@ -100,11 +101,13 @@ public sealed class KeyValueCache<T>
     /// <param name="layer">The layer.</param>
     /// <param name="key">[batch, keyValueHeads, tokens, headDim].</param>
     /// <param name="value">[batch, keyValueHeads, tokens, headDim].</param>
+    /// <param name="operators">Who copies.</param>
     /// <exception cref="ArgumentException">The cache is full.</exception>
-    public void Append(int layer, HostTensor<T> key, HostTensor<T> value)
+    public void Append(int layer, HostTensor<T> key, HostTensor<T> value, ForwardOperators<T> operators)
     {
         ArgumentNullException.ThrowIfNull(key);
         ArgumentNullException.ThrowIfNull(value);
+        ArgumentNullException.ThrowIfNull(operators);
         int tokens = key.Shape[2], start = lengths[layer];
         if (start + tokens > Capacity)
         {
@@ -112,8 +115,8 @@ public sealed class KeyValueCache<T>
                 $"the cache holds {Capacity} tokens; {start} + {tokens} do not fit", nameof(key));
         }
 
-        Copy(key, tokens, keys[layer], start);
-        Copy(value, tokens, values[layer], start);
+        operators.AppendTokens(key, keys[layer], start);
+        operators.AppendTokens(value, values[layer], start);
         lengths[layer] = start + tokens;
     }
 

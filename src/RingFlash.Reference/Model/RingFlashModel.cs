@@ -96,7 +96,7 @@ public sealed partial class RingFlashModel<T>
         }
 
         HostTensor<T> headInput =
-            input.LastLogitsOnly ? LastToken(normalised)
+            input.LastLogitsOnly ? operators.LastToken(normalised)
             : input.LogitRows is not null ? Rows(normalised, input.LogitRows)
             : normalised; // [batch, tokens or 1, hidden]
         return operators.LinearProjection(
@@ -163,7 +163,7 @@ public sealed partial class RingFlashModel<T>
         int index, HostTensor<T> query, HostTensor<T> key, HostTensor<T> value, KeyValueCache<T>? cache, in Pass pass)
     {
         int past = cache?.LengthOf(index) ?? 0, tokens = query.Shape[2];
-        cache?.Append(index, key, value);
+        cache?.Append(index, key, value, operators);
         AttentionShape shape = new(
             query.Shape[0],
             configuration.AttentionHeadCount,
@@ -387,18 +387,6 @@ public sealed partial class RingFlashModel<T>
         }
 
         return chosen;
-    }
-
-    private HostTensor<T> LastToken(HostTensor<T> hiddenStates)
-    {
-        int batch = hiddenStates.Shape[0], tokens = hiddenStates.Shape[1];
-        HostTensor<T> last = operators.Result<T>(batch, 1, hiddenStates.Width);
-        for (int sequence = 0; sequence < batch; sequence++)
-        {
-            hiddenStates.Row((sequence * tokens) + tokens - 1).CopyTo(last.Row(sequence));
-        }
-
-        return last;
     }
 
     /// <summary>What all layers of one pass share: either one cache, or several sequences with their own.</summary>

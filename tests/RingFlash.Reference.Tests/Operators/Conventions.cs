@@ -26,7 +26,8 @@ public sealed class Conventions
     /// <summary>The arrows of the design; a folder knows itself and those before it. One step forks.</summary>
     private static readonly string[][] Order =
     [
-        ["Numerics"], ["Checkpoint"], ["Configuration"], ["Operators", "Tokenization"], ["Model"], ["Pictures"],
+        ["Numerics"], ["Checkpoint"], ["Configuration"], ["Devices"], ["Operators", "Tokenization"], ["Model"],
+        ["Pictures"],
         ["Generation", "Objective", "Verification"], ["Benchmarks"], ["Cli"],
     ];
 

@@ -1,0 +1,54 @@
+// ILGPU's CPU accelerator for the operator tests. Red nowhere by itself.
+using System;
+using ILGPU;
+using ILGPU.Runtime;
+using RingFlash.Reference.Devices;
+
+namespace RingFlash.Reference.Tests.Devices;
+
+/// <summary>One device for a test class, and the ways to it and back.</summary>
+public sealed class CpuDevice : IDisposable
+{
+    /// <summary>One warp: a group is started in a fifth of a millisecond.</summary>
+    public KernelHost OneWarp { get; } = KernelHost.OpenCpu();
+
+    /// <summary>Two warps, so that a kernel that forgets one is seen.</summary>
+    public KernelHost TwoWarps { get; } = KernelHost.OpenCpu(warps: 2);
+
+    /// <summary>The PTX of the kernels, fast ones where there are any, interpreted; also with two warps.</summary>
+    public KernelHost Interpreted { get; } = new InterpretedHost(warps: 2);
+
+    /// <summary>All three.</summary>
+    public KernelHost[] All => [OneWarp, TwoWarps, Interpreted];
+
+    /// <summary>An array on a device for as long as a test runs.</summary>
+    public static ArrayView<T> Bring<T>(KernelHost host, T[] values)
+        where T : unmanaged
+    {
+        MemoryBuffer1D<T, Stride1D.Dense> buffer = host.Accelerator.Allocate1D<T>(Math.Max(1, values.Length));
+        ArrayView1D<T, Stride1D.Dense> view = buffer.View.SubView(0, values.Length);
+        view.CopyFromCPU(values);
+        return view.BaseView; // freed with the device
+    }
+
+    /// <summary>Copies an array to a device, runs, and reads the result, which begins as NaN.</summary>
+    public static float[] Run(KernelHost host, int length, Action<ArrayView<float>> run)
+    {
+        float[] values = new float[length];
+        Array.Fill(values, float.NaN);
+        using MemoryBuffer1D<float, Stride1D.Dense> buffer = host.Accelerator.Allocate1D<float>(Math.Max(1, length));
+        ArrayView1D<float, Stride1D.Dense> view = buffer.View.SubView(0, length);
+        view.CopyFromCPU(values);
+        run(view.BaseView);
+        host.Synchronize();
+        view.CopyToCPU(values);
+        return values;
+    }
+
+    public void Dispose()
+    {
+        OneWarp.Dispose();
+        TwoWarps.Dispose();
+        Interpreted.Dispose();
+    }
+}
