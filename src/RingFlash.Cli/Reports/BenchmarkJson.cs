@@ -135,6 +135,10 @@ internal static class BenchmarkJson
             json.WriteString("bound", result.IsReadBound ? "read" : "fma");
             WriteQuartiles(json, "seconds", result.Seconds);
             WriteQuartiles(json, "shareOfFloor", result.Share);
+            if (result.Scaling is { } scaling)
+            {
+                WriteQuartiles(json, "timesOneThread", scaling);
+            }
         }
 
         json.WriteStartArray("samples");
@@ -144,6 +148,7 @@ internal static class BenchmarkJson
             json.WriteNumber("seconds", sample.Seconds);
             WriteNullable(json, "readSeconds", sample.ReadSeconds);
             WriteNullable(json, "computeSeconds", sample.ComputeSeconds);
+            WriteNullable(json, "secondsOnOneThread", sample.SecondsAlone);
             json.WriteEndObject();
         }
 

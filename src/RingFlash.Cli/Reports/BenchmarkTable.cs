@@ -105,7 +105,8 @@ internal sealed class BenchmarkTable
             new("GB/s", 7, Right: true),
             new("floor", 5),
             new("of it", 5, Right: true),
-            new("quartiles", 13));
+            new("quartiles", 13),
+            new("threads", 7, Right: true));
         foreach (BenchmarkResult result in results)
         {
             if (result.Refusal is null)
@@ -118,11 +119,12 @@ internal sealed class BenchmarkTable
                     Rate(result.BytesPerSecond),
                     result.IsReadBound ? "read" : "FMA",
                     Share(result.Share.Median),
-                    $"{Share(result.Share.Lower)} … {Share(result.Share.Upper)}");
+                    $"{Share(result.Share.Lower)} … {Share(result.Share.Upper)}",
+                    result.Scaling is { } scaling ? $"× {Share(scaling.Median)}" : "-");
             }
             else
             {
-                table.Add(result.Case.Operator, result.Case.Size, "-", "-", "-", "-", "-", "check failed");
+                table.Add(result.Case.Operator, result.Case.Size, "-", "-", "-", "-", "-", "check failed", "-");
             }
         }
 
@@ -131,6 +133,11 @@ internal sealed class BenchmarkTable
 
     private void WriteFloors(IReadOnlyList<BenchmarkResult> results)
     {
+        if (results.Any(result => result.Scaling is not null))
+        {
+            _text.Line("threads: how many times as fast as on one thread, where computing is the floor");
+        }
+
         _text.Line("floors: the longer of bytes at the read bandwidth and operations at the FMA rate");
         foreach (BenchmarkCase first in results.Select(result => result.Case).DistinctBy(next => next.Operator))
         {

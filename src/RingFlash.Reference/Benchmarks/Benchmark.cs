@@ -40,7 +40,7 @@ public static class Benchmark
         using WorkerPool workers = new(options.ThreadCount);
         using MachineCeilings machineCeilings = new(workers, ceilingMemory);
         using BenchmarkInputs inputs = new(workers, rotation);
-        PairedMeasurement measurement = new(options, machineCeilings, ceilings[^1]);
+        PairedMeasurement measurement = new(options, workers, machineCeilings, ceilings[^1]);
         List<BenchmarkResult> results = [];
         foreach (BenchmarkCase next in cases)
         {

@@ -8,7 +8,10 @@ namespace RingFlash.Reference.Benchmarks;
 /// <param name="Seconds">The operator, one call.</param>
 /// <param name="ReadSeconds">Reading as many bytes; null where that is far from binding and was not measured.</param>
 /// <param name="ComputeSeconds">As many operations; null where that is far from binding.</param>
-public sealed record BenchmarkSample(double Seconds, double? ReadSeconds, double? ComputeSeconds)
+/// <param name="SecondsAlone">The operator on one thread; null where it is not bound by computing, or no other thread
+/// takes part.</param>
+public sealed record BenchmarkSample(
+    double Seconds, double? ReadSeconds, double? ComputeSeconds, double? SecondsAlone = null)
 {
     /// <summary>The floor's share of the time: 1 is as fast as possible.</summary>
     public double Share => Math.Max(ReadSeconds ?? 0, ComputeSeconds ?? 0) / Seconds;
@@ -27,6 +30,11 @@ public sealed record BenchmarkResult(
 
     /// <summary>The floor's share of the time, round by round.</summary>
     public Quartiles Share { get; } = Of(Samples, sample => sample.Share);
+
+    /// <summary>How many times as fast as on one thread, round by round; null where that was not measured.</summary>
+    public Quartiles? Scaling { get; } = Samples.Any(sample => sample.SecondsAlone is not null)
+        ? Of(Samples, sample => sample.SecondsAlone!.Value / sample.Seconds)
+        : null;
 
     /// <summary>Whether reading bounds it, and not computing.</summary>
     public bool IsReadBound { get; } =

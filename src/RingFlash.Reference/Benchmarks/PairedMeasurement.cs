@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.Diagnostics;
+using RingFlash.Reference.Numerics;
 
 namespace RingFlash.Reference.Benchmarks;
 
@@ -18,6 +19,7 @@ internal sealed class PairedMeasurement
     private const int WarmUpCalls = 40; // the runtime recompiles a method after thirty calls
 
     private readonly BenchmarkOptions options;
+    private readonly WorkerPool workers;
     private readonly MachineCeilings machine;
     private readonly Ceiling ceiling;
     private readonly List<double> readRates = [];
@@ -25,10 +27,13 @@ internal sealed class PairedMeasurement
 
     /// <summary>Binds the ceilings.</summary>
     /// <param name="options">How long to measure.</param>
-    /// <param name="machine">Runs them.</param>
+    /// <param name="workers">The threads of operators and ceilings.</param>
+    /// <param name="machine">Runs the ceilings.</param>
     /// <param name="ceiling">About how high they are.</param>
-    public PairedMeasurement(BenchmarkOptions options, MachineCeilings machine, Ceiling ceiling)
+    public PairedMeasurement(
+        BenchmarkOptions options, WorkerPool workers, MachineCeilings machine, Ceiling ceiling)
     {
+        this.workers = workers;
         this.options = options;
         this.machine = machine;
         this.ceiling = ceiling;
@@ -50,6 +55,7 @@ internal sealed class PairedMeasurement
         double reading = next.Bytes / known.ReadBytesPerSecond;
         double computing = next.Operations / known.OperationsPerSecond;
         int repeats = (int)Math.Ceiling(ShortestSample / WarmUp(run));
+        bool comparesWithOne = workers.ThreadCount > 1 && computing > reading;
         List<BenchmarkSample> samples = [];
         long began = Stopwatch.GetTimestamp();
         while (samples.Count < options.FewestRounds
@@ -62,7 +68,8 @@ internal sealed class PairedMeasurement
             double? read = reading * FarFromBinding < computing ? null : Read(next.Bytes, reading * repeats);
             double? compute =
                 computing * FarFromBinding < reading ? null : Compute(next.Operations, computing * repeats);
-            samples.Add(new(forwards ? seconds : Time(run, repeats), read, compute));
+            double? alone = comparesWithOne ? Alone(run, repeats) : null;
+            samples.Add(new(forwards ? seconds : Time(run, repeats), read, compute, alone));
         }
 
         return samples;
@@ -77,6 +84,20 @@ internal sealed class PairedMeasurement
         }
 
         return Stopwatch.GetElapsedTime(began).TotalSeconds / repeats;
+    }
+
+    private double Alone(Action run, int repeats)
+    {
+        int all = workers.ThreadCount;
+        workers.Use(1);
+        try
+        {
+            return Time(run, (repeats + all - 1) / all);
+        }
+        finally
+        {
+            workers.Use(all);
+        }
     }
 
     private double WarmUp(Action run)

@@ -1,4 +1,5 @@
 using System;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
@@ -43,6 +44,11 @@ internal static class RowMaximum
         return maximum;
     }
 
-    private static Vector512<float> Larger(Vector512<float> candidate, Vector512<float> maximum) =>
+    /// <summary>The larger one in every lane.</summary>
+    /// <param name="candidate">NaN lanes are skipped.</param>
+    /// <param name="maximum">The maximum so far.</param>
+    /// <returns>The maximum.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Larger(Vector512<float> candidate, Vector512<float> maximum) =>
         Vector512.ConditionalSelect(Vector512.GreaterThan(candidate, maximum), candidate, maximum);
 }

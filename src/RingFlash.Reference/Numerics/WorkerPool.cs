@@ -30,6 +30,7 @@ public sealed unsafe class WorkerPool : IDisposable
     public WorkerPool(int threadCount)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(threadCount, 1);
+        ThreadCount = threadCount;
         threads = new Thread[threadCount - 1];
         starts = new BriefSignal[threadCount - 1];
         scratch = new ScratchMemory[threadCount];
@@ -49,7 +50,7 @@ public sealed unsafe class WorkerPool : IDisposable
     }
 
     /// <summary>The number of workers, the caller included.</summary>
-    public int ThreadCount => threads.Length + 1;
+    public int ThreadCount { get; private set; }
 
     /// <summary>Memory for the operator that is running, readable by all workers.</summary>
     internal ScratchMemory SharedScratch { get; } = new();
@@ -58,6 +59,15 @@ public sealed unsafe class WorkerPool : IDisposable
     /// <param name="worker">The worker's number.</param>
     /// <returns>For use by that worker within one run.</returns>
     internal ScratchMemory Scratch(int worker) => scratch[worker];
+
+    /// <summary>Lets only so many workers take part from here on: benchmarks compare many with one.</summary>
+    /// <param name="threadCount">From 1 to the number of threads that were started.</param>
+    internal void Use(int threadCount)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(threadCount, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(threadCount, threads.Length + 1);
+        ThreadCount = threadCount;
+    }
 
     /// <summary>Runs <paramref name="range"/> once per worker that has items, and returns when all are done.</summary>
     /// <param name="items">The number of items.</param>
@@ -77,7 +87,7 @@ public sealed unsafe class WorkerPool : IDisposable
         where TState : allows ref struct
     {
         ArgumentNullException.ThrowIfNull(range);
-        if (threads.Length == 0 || items <= 1)
+        if (ThreadCount == 1 || items <= 1)
         {
             if (items > 0)
             {
@@ -166,8 +176,8 @@ public sealed unsafe class WorkerPool : IDisposable
     {
         itemCount = items;
         failure = null;
-        unfinished = threads.Length;
-        foreach (BriefSignal start in starts)
+        unfinished = ThreadCount - 1;
+        foreach (BriefSignal start in starts.AsSpan(0, unfinished))
         {
             start.Set();
         }

@@ -67,6 +67,26 @@ public sealed class FloorTests
     }
 
     [Fact]
+    public void ScalingIsThePairedRatioToOneThread()
+    {
+        BenchmarkCase any = AnyCase();
+        BenchmarkResult bound = new(any, null, 1, [new(2, null, 1, 3), new(2, null, 1, 4), new(1, null, 1, 1)]);
+        Assert.Equal(1.5, bound.Scaling!.Median);
+        Assert.Null(new BenchmarkResult(any, null, 1, [new(4, 2, 1)]).Scaling);
+
+        static BenchmarkCase AnyCase() => new()
+        {
+            Shape = "s",
+            Operator = "o",
+            Size = "1",
+            Floor = "f",
+            Bytes = 1,
+            Operations = 1,
+            Memory = 1,
+        };
+    }
+
+    [Fact]
     public void AnExponentIsFitted()
     {
         GrowthCurve curve = new("cost", "size", false, 2, [.. new[] { 1.0, 2, 4, 8 }.Select(x => (x, 3 * x * x))]);

@@ -78,6 +78,10 @@ public sealed class BenchTests
             Assert.True(next.GetProperty("shareOfFloor").GetProperty("median").GetDouble() > 0);
         });
 
+        JsonElement[] onOneThread = [.. cases.Where(next => next.TryGetProperty("timesOneThread", out _))];
+        Assert.NotEmpty(onOneThread);
+        Assert.All(onOneThread, next => Assert.True(
+            next.GetProperty("samples")[0].GetProperty("secondsOnOneThread").GetDouble() > 0));
         XElement picture = XElement.Parse(File.ReadAllText(svg));
         Assert.Equal(cases.Length, picture.Descendants(Svg + "circle").Count());
         HashSet<string> texts = [.. picture.Descendants(Svg + "text").Select(text => text.Value)];

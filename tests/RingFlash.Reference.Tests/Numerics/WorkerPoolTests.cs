@@ -1,5 +1,6 @@
 // Red here: rows of an output are skipped or computed twice, or one failed run leaves every later run hanging.
 using System;
+using System.Linq;
 using System.Threading;
 using RingFlash.Reference.Numerics;
 using Xunit;
@@ -117,7 +118,7 @@ public sealed class WorkerPoolTests
         }
 
         long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
-        Assert.Equal(48 * 50, System.Linq.Enumerable.Sum(counts));
+        Assert.Equal(48 * 50, Enumerable.Sum(counts));
         Assert.All(memory[1..49], value => Assert.Equal(50f, value));
         Assert.Equal((0f, 0f), (memory[0], memory[49]));
         Assert.Equal(0, allocated);
@@ -131,6 +132,23 @@ public sealed class WorkerPoolTests
         pool.Run(3, (first, _, worker) => threadIds[first] = worker == first ? Environment.CurrentManagedThreadId : 0);
         Assert.DoesNotContain(0, threadIds);
         Assert.Equal(3, new System.Collections.Generic.HashSet<int>(threadIds).Count);
+    }
+
+    [Fact]
+    public void FewerThreadsCanTakePartForAWhile()
+    {
+        using WorkerPool pool = new(3);
+        foreach (int threads in new[] { 1, 2, 3 })
+        {
+            pool.Use(threads);
+            Assert.Equal(threads, pool.ThreadCount);
+            int[] workers = [9, 9, 9, 9, 9, 9];
+            pool.Run(6, (first, end, worker) => workers.AsSpan(first..end).Fill(worker));
+            Assert.Equal([.. Enumerable.Range(0, 6).Select(item => item * threads / 6)], workers);
+        }
+
+        Assert.Throws<ArgumentOutOfRangeException>(() => pool.Use(0));
+        Assert.Throws<ArgumentOutOfRangeException>(() => pool.Use(4));
     }
 
     [Fact]

@@ -58,9 +58,10 @@ internal readonly unsafe partial struct AttentionCacheScan
     {
         float* pair = Score(head, key);
         int end = OrdinaryEnd(head, key);
+        Vector512<float> divisor = scale, largest = maximum; // parameters would be written back in every turn
         for (; key < end; key += 2)
         {
-            Vector512<float> difference = AttentionSteps.Scaled<TPrecision>(Vector512.Load(pair), scale) - maximum;
+            Vector512<float> difference = AttentionSteps.Scaled<TPrecision>(Vector512.Load(pair), divisor) - largest;
             if (!Exponential.IsInNormalRange(difference))
             {
                 break;
@@ -90,27 +91,39 @@ internal readonly unsafe partial struct AttentionCacheScan
         return end;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private Vector512<float> Maximum(int head)
     {
-        Vector512<float> maximum = Vector512.Create(float.NegativeInfinity);
+        Vector512<float> first = Vector512.Create(float.NegativeInfinity), second = first;
+        Vector512<float> third = first, fourth = first;
         for (int key = operands.FirstVisible(Sequence(head)) / 2 * 2; key < operands.Shape.KeyTokens; key += 2)
         {
+            // A NaN is skipped here and spreads through the exponential.
             int end = OrdinaryEnd(head, key);
+            for (; key + 6 < end; key += 8)
+            {
+                float* products = Score(head, key);
+                first = RowMaximum.Larger(Vector512.Load(products), first);
+                second = RowMaximum.Larger(Vector512.Load(products + (2 * Lanes)), second);
+                third = RowMaximum.Larger(Vector512.Load(products + (4 * Lanes)), third);
+                fourth = RowMaximum.Larger(Vector512.Load(products + (6 * Lanes)), fourth);
+            }
+
             for (; key < end; key += 2)
             {
-                // A NaN is skipped here and spreads through the exponential.
-                Vector512<float> products = Vector512.Load(Score(head, key));
-                maximum = Vector512.ConditionalSelect(Vector512.GreaterThan(products, maximum), products, maximum);
+                first = RowMaximum.Larger(Vector512.Load(Score(head, key)), first);
             }
 
             if (key < operands.Shape.KeyTokens)
             {
                 Vector512<float> products = Vector512.Load(Score(head, key));
-                Vector512<float> above = Vector512.GreaterThan(products, maximum) & Sees(head, key);
-                maximum = Vector512.ConditionalSelect(above, products, maximum);
+                Vector512<float> above = Vector512.GreaterThan(products, first) & Sees(head, key);
+                first = Vector512.ConditionalSelect(above, products, first);
             }
         }
 
+        Vector512<float> maximum =
+            RowMaximum.Larger(RowMaximum.Larger(first, second), RowMaximum.Larger(third, fourth));
         Vector256<float> even = maximum.GetLower(), odd = maximum.GetUpper();
         Vector256<float> larger = Vector256.ConditionalSelect(Vector256.GreaterThan(odd, even), odd, even);
         return Vector512.Create(larger, larger);

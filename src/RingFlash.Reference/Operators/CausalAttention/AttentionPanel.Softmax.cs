@@ -19,7 +19,13 @@ internal readonly unsafe ref partial struct AttentionPanel
         Vector512<int> limits0 = Limits(0), limits1 = Limits(16);
         Vector512<float> scale = Vector512.Create((float)Math.Sqrt(HeadDim));
         Vector512<float> maximum0 = Vector512.Create(float.NegativeInfinity), maximum1 = maximum0;
-        for (int key = firstKey; key < keyLimit; key++)
+        int ordinary = visible.IsEmpty ? firstKey + ((commonLimit - firstKey) / 2 * 2) : firstKey;
+        if (ordinary > firstKey)
+        {
+            (maximum0, maximum1) = Maxima(ordinary);
+        }
+
+        for (int key = ordinary; key < keyLimit; key++)
         {
             if (visible.IsEmpty || visible[key] != 0)
             {
@@ -83,6 +89,23 @@ internal readonly unsafe ref partial struct AttentionPanel
         return (Vector512.Load(stripes), Vector512.Load(stripes + 16));
     }
 
+    /// <summary>The largest products of keys that every lane sees; two chains for each vector.</summary>
+    /// <param name="end">The end of the keys; a multiple of two behind the first.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private (Vector512<float> Lower, Vector512<float> Upper) Maxima(int end)
+    {
+        Vector512<float> even0 = Vector512.Create(float.NegativeInfinity), even1 = even0, odd0 = even0, odd1 = even0;
+        for (float* products = Score(firstKey), limit = Score(end); products < limit; products += 2 * Lanes)
+        {
+            even0 = RowMaximum.Larger(Vector512.Load(products), even0);
+            even1 = RowMaximum.Larger(Vector512.Load(products + 16), even1);
+            odd0 = RowMaximum.Larger(Vector512.Load(products + 32), odd0);
+            odd1 = RowMaximum.Larger(Vector512.Load(products + 48), odd1);
+        }
+
+        return (RowMaximum.Larger(odd0, even0), RowMaximum.Larger(odd1, even1));
+    }
+
     /// <summary>
     /// The keys that need no attention of their own: seen by all lanes, visible, and with exponentials that are normal
     /// numbers. The loop calls nothing, so that everything stays in registers.
@@ -99,6 +122,8 @@ internal readonly unsafe ref partial struct AttentionPanel
     {
         float* exponentials = Score(key), stripe = stripes;
         int end = commonLimit;
+        Vector512<float> divisor = scale; // parameters would be written back in every turn
+        Vector512<float> largest0 = maximum0, largest1 = maximum1;
         for (; key < end; key++)
         {
             if (!visible.IsEmpty && visible[key] == 0)
@@ -107,8 +132,8 @@ internal readonly unsafe ref partial struct AttentionPanel
             }
 
             Vector512<float> product0 = Vector512.Load(exponentials), product1 = Vector512.Load(exponentials + 16);
-            Vector512<float> difference0 = AttentionSteps.Scaled<TPrecision>(product0, scale) - maximum0;
-            Vector512<float> difference1 = AttentionSteps.Scaled<TPrecision>(product1, scale) - maximum1;
+            Vector512<float> difference0 = AttentionSteps.Scaled<TPrecision>(product0, divisor) - largest0;
+            Vector512<float> difference1 = AttentionSteps.Scaled<TPrecision>(product1, divisor) - largest1;
             if (!Exponential.IsInNormalRange(difference0) || !Exponential.IsInNormalRange(difference1))
             {
                 return key;

@@ -8,8 +8,8 @@ namespace RingFlash.Reference.Operators;
 
 public static partial class LinearProjection
 {
-    // Below, copying the rows takes less time than waking the workers for it.
-    private const int FewRows = 32;
+    // With as many rows for each worker, weights are read once per worker just as often as once per 96 rows.
+    private const int RowsWorthAllPanels = 64;
 
     /// <summary>
     /// Lanes: 32 consecutive outputs, so each output keeps the chain of <see cref="Scalar"/>. Weights come in panels of
@@ -18,7 +18,7 @@ public static partial class LinearProjection
     /// weights and are dropped.
     /// </summary>
     /// <typeparam name="TPrecision">The precision policy.</typeparam>
-    /// <param name="workers">The threads; each takes a run of panels.</param>
+    /// <param name="workers">The threads; each takes a run of panels, or of rows when there are many.</param>
     /// <param name="x">[tokens, inputs], float32, read.</param>
     /// <param name="weight">[outputs, inputs].</param>
     /// <param name="bias">[outputs], float32, read; or empty.</param>
@@ -45,127 +45,171 @@ public static partial class LinearProjection
         Span<float> y)
         where TPrecision : struct, IPrecision
     {
+        if (tokens == 0)
+        {
+            return;
+        }
+
         fixed (float* biasPointer = bias, yPointer = y)
         {
-            // Weights in memory are read again for every 96 rows; weights that must be made are made once.
-            int passes = weight.Panels is null
-                ? 1
-                : (tokens + PanelProduct.MostRowsTogether - 1) / PanelProduct.MostRowsTogether;
-            int blocks = (weight.Inputs + Summation.BlockLength - 1) / Summation.BlockLength;
-            for (int pass = 0; pass < passes; pass++)
+            Projection product = new(workers, x, scales, tokens, weight, biasPointer, yPointer);
+            if (product.IsByRows)
             {
-                int first = (int)((long)tokens * pass / passes), end = (int)((long)tokens * (pass + 1) / passes);
-                if (first < end)
-                {
-                    PackedRows rows = Pack(
-                        workers,
-                        x + ((long)first * weight.Inputs),
-                        scales == null ? null : scales + ((long)first * blocks),
-                        end - first,
-                        weight.Inputs);
-                    Project<TPrecision>(
-                        workers, rows, weight, biasPointer, yPointer + ((long)first * weight.Outputs));
-                }
+                workers.Run(
+                    product.PassCount,
+                    product,
+                    static (in product, first, end, worker) => product.AllPanels<TPrecision>(first, end, worker));
+            }
+            else
+            {
+                workers.Run(
+                    product.PanelCount,
+                    product,
+                    static (in product, first, end, worker) => product.AllRows<TPrecision>(first, end, worker));
             }
         }
     }
 
-    private static unsafe void Project<TPrecision>(
-        WorkerPool workers, PackedRows rows, WeightMatrix weight, float* bias, float* y)
-        where TPrecision : struct, IPrecision =>
-        workers.Run(
-            WeightPanels.CountFor(weight.Outputs),
-            new Projection(workers, rows, weight, bias, y),
-            static (in product, first, end, worker) => product.Panels<TPrecision>(first, end, worker));
-
-    /// <summary>Copies rows into the kernel's order, in the pool's shared memory; a single row stays where it is.
+    /// <summary>
+    /// One product, as the workers share it. Rows are taken in passes of up to 96, for each of which the weights are
+    /// read again; weights that must be made are made once, for all rows. Every worker copies the rows of a pass into
+    /// the kernel's order for itself: what another core has written comes more slowly than it is copied.
     /// </summary>
-    private static unsafe PackedRows Pack(WorkerPool workers, float* x, float* scales, int count, int inputs)
+    private readonly unsafe struct Projection
     {
-        if (count == 1)
+        private readonly WorkerPool workers;
+        private readonly float* x;
+        private readonly float* scales;
+        private readonly int tokens;
+        private readonly WeightMatrix weight;
+        private readonly float* bias;
+        private readonly float* y;
+        private readonly PackedRows shared;
+
+        public Projection(
+            WorkerPool workers, float* x, float* scales, int tokens, WeightMatrix weight, float* bias, float* y)
         {
-            return new PackedRows(1, inputs, x, scales);
+            this.workers = workers;
+            this.x = x;
+            this.scales = scales;
+            this.tokens = tokens;
+            this.weight = weight;
+            this.bias = bias;
+            this.y = y;
+            PassCount = 1;
+            if (weight.Panels is null)
+            {
+                // All rows at once are too many for every worker to have a copy.
+                shared = Pack(0, workers.SharedScratch.Reserve(PackedLength(tokens)));
+                return;
+            }
+
+            int perWorker = (tokens + workers.ThreadCount - 1) / workers.ThreadCount;
+            IsByRows = tokens >= RowsWorthAllPanels * workers.ThreadCount;
+            PassCount = IsByRows
+                ? workers.ThreadCount * Passes(perWorker)
+                : Passes(tokens);
         }
 
-        long length = PackedRows.Length(count, inputs);
-        float* memory = workers.SharedScratch.Reserve(
-            length + (scales == null ? 0 : PackedRows.ScaleLength(count, inputs)));
-        PackedRows rows = new(count, inputs, memory, scales == null ? null : memory + length);
-        Packing packing = new(rows, x, scales);
-        if (count < FewRows)
+        /// <summary>Whether a worker takes some rows and all panels, or the other way round.</summary>
+        public bool IsByRows { get; }
+
+        public int PassCount { get; }
+
+        public int PanelCount => WeightPanels.CountFor(weight.Outputs);
+
+        private bool IsShared => weight.Panels is null;
+
+        public void AllPanels<TPrecision>(int firstPass, int endPass, int worker)
+            where TPrecision : struct, IPrecision
         {
-            packing.Tiles(0, rows.TileCount);
+            for (int pass = firstPass; pass < endPass; pass++)
+            {
+                Multiply<TPrecision>(pass, 0, PanelCount, worker);
+            }
         }
-        else
+
+        public void AllRows<TPrecision>(int firstPanel, int endPanel, int worker)
+            where TPrecision : struct, IPrecision
         {
-            workers.Run(rows.TileCount, packing, static (in work, first, end, _) => work.Tiles(first, end));
+            for (int pass = 0; pass < PassCount; pass++)
+            {
+                Multiply<TPrecision>(pass, firstPanel, endPanel, worker);
+            }
         }
 
-        return rows;
-    }
+        private static int Passes(int rows) =>
+            (rows + PanelProduct.MostRowsTogether - 1) / PanelProduct.MostRowsTogether;
 
-    /// <summary>Rows to be copied into the kernel's order.</summary>
-    private readonly unsafe struct Packing(PackedRows rows, float* x, float* scales)
-    {
-        private readonly PackedRows rows = rows;
-        private readonly float* x = x;
-        private readonly float* scales = scales;
-
-        public void Tiles(int firstTile, int endTile)
+        private void Multiply<TPrecision>(int pass, int firstPanel, int endPanel, int worker)
+            where TPrecision : struct, IPrecision
         {
-            int blocks = (rows.Inputs + Summation.BlockLength - 1) / Summation.BlockLength;
-            for (int tile = firstTile; tile < endTile; tile++)
+            int count = FirstRow(pass + 1) - FirstRow(pass), group = PanelProduct.GroupSize(count);
+            long totalsLength = PanelProduct.TotalsLength(count);
+            float* totals = workers.Scratch(worker).Reserve(
+                totalsLength + PanelProduct.ChunkLength + (IsShared ? 0 : PackedLength(count)));
+            float* chunk = totals + totalsLength;
+            PackedRows rows = IsShared ? shared : Pack(pass, chunk + PanelProduct.ChunkLength);
+            for (int panel = firstPanel; panel < endPanel; panel += group)
+            {
+                int panels = Math.Min(group, endPanel - panel);
+                PanelProduct.Multiply(rows, weight, panel, panels, totals, chunk);
+                for (int index = 0; index < panels; index++)
+                {
+                    Finish<TPrecision>(
+                        totals + ((long)index * count * ProductKernel.PanelWidth),
+                        FirstRow(pass),
+                        count,
+                        (panel + index) * ProductKernel.PanelWidth);
+                }
+            }
+        }
+
+        private int FirstRow(int pass) => (int)((long)tokens * pass / PassCount);
+
+        private long PackedLength(int count) => count == 1
+            ? 0
+            : PackedRows.Length(count, weight.Inputs)
+                + (scales == null ? 0 : PackedRows.ScaleLength(count, weight.Inputs));
+
+        /// <summary>Copies the rows of a pass into the kernel's order; a single row stays where it is.</summary>
+        private PackedRows Pack(int pass, float* memory)
+        {
+            int first = FirstRow(pass), count = FirstRow(pass + 1) - first, inputs = weight.Inputs;
+            int blocks = (inputs + Summation.BlockLength - 1) / Summation.BlockLength;
+            float* source = x + ((long)first * inputs);
+            float* sourceScales = scales == null ? null : scales + ((long)first * blocks);
+            if (count == 1)
+            {
+                return new PackedRows(1, inputs, source, sourceScales);
+            }
+
+            PackedRows rows = new(
+                count, inputs, memory, scales == null ? null : memory + PackedRows.Length(count, inputs));
+            for (int tile = 0; tile < rows.TileCount; tile++)
             {
                 for (int row = rows.FirstRow(tile); row < rows.FirstRow(tile + 1); row++)
                 {
                     rows.Store(
                         row,
                         tile,
-                        x + ((long)row * rows.Inputs),
-                        scales == null ? null : scales + ((long)row * blocks));
+                        source + ((long)row * inputs),
+                        sourceScales == null ? null : sourceScales + ((long)row * blocks));
                 }
             }
-        }
-    }
 
-    /// <summary>One product, as the workers share it.</summary>
-    private readonly unsafe struct Projection(
-        WorkerPool workers, PackedRows rows, WeightMatrix weight, float* bias, float* y)
-    {
-        private readonly WorkerPool workers = workers;
-        private readonly PackedRows rows = rows;
-        private readonly WeightMatrix weight = weight;
-        private readonly float* bias = bias;
-        private readonly float* y = y;
-
-        public void Panels<TPrecision>(int first, int end, int worker)
-            where TPrecision : struct, IPrecision
-        {
-            int group = PanelProduct.GroupSize(rows.Count);
-            long totalsLength = PanelProduct.TotalsLength(rows.Count);
-            float* totals = workers.Scratch(worker).Reserve(totalsLength + PanelProduct.ChunkLength);
-            for (int panel = first; panel < end; panel += group)
-            {
-                int panels = Math.Min(group, end - panel);
-                PanelProduct.Multiply(rows, weight, panel, panels, totals, totals + totalsLength);
-                for (int index = 0; index < panels; index++)
-                {
-                    Finish<TPrecision>(
-                        totals + ((long)index * rows.Count * ProductKernel.PanelWidth),
-                        (panel + index) * ProductKernel.PanelWidth);
-                }
-            }
+            return rows;
         }
 
         /// <summary>Adds the bias, rounds, and writes one panel's columns of y.</summary>
-        private void Finish<TPrecision>(float* totals, int firstOutput)
+        private void Finish<TPrecision>(float* totals, int firstRow, int count, int firstOutput)
             where TPrecision : struct, IPrecision
         {
             int outputs = weight.Outputs;
             int width = Math.Min(ProductKernel.PanelWidth, outputs - firstOutput);
-            for (int row = 0; row < rows.Count; row++)
+            for (int row = 0; row < count; row++)
             {
-                float* output = y + ((long)row * outputs) + firstOutput;
+                float* output = y + ((long)(firstRow + row) * outputs) + firstOutput;
                 int lane = 0;
                 for (; lane + 16 <= width; lane += 16)
                 {

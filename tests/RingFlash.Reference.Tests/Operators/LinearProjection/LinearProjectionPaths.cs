@@ -168,6 +168,8 @@ public sealed class LinearProjectionPaths
 
     /// <summary>More rows than a pass takes, and groups of panels that do not divide the matrix.</summary>
     [Theory]
+    [InlineData(127)] // two threads: the last by columns, in two passes
+    [InlineData(128)] // and the first by rows
     [InlineData(129)]
     [InlineData(700)]
     [InlineData(1100)]
