@@ -65,8 +65,8 @@ public static partial class CausalAttention
         {
             for (int token = Grid.IdxY; token < a.Tokens; token += Grid.DimY)
             {
-                int end = a.RowOf(cacheHead, token).ScoredKeys;
-                for (int tile = DeviceThread.Warp * KeysOfAWarp; tile < end; tile += DeviceThread.WarpCount * KeysOfAWarp)
+                int end = a.RowOf(cacheHead, token).ScoredKeys, step = DeviceThread.WarpCount * KeysOfAWarp;
+                for (int tile = DeviceThread.Warp * KeysOfAWarp; tile < end; tile += step)
                 {
                     for (int head = 0; head < a.Group; head += HeadsAtOnce)
                     {
@@ -294,8 +294,9 @@ public static partial class CausalAttention
 
     private static Float4 FourBlocks(in KernelArguments a, long at)
     {
-        int step = a.Shape.HeadDim;
-        return new(a.BlockSums[at], a.BlockSums[at + step], a.BlockSums[at + (2L * step)], a.BlockSums[at + (3L * step)]);
+        long step = a.Shape.HeadDim;
+        return new(
+            a.BlockSums[at], a.BlockSums[at + step], a.BlockSums[at + (2 * step)], a.BlockSums[at + (3 * step)]);
     }
 
     private static Float4 MultiplyAdd(float weight, Float4 value, Float4 sum) => new(
