@@ -42,4 +42,26 @@ public interface IWeightSource : IDisposable
     /// <param name="columnCount">The number of columns to read.</param>
     /// <param name="panel">[columnCount, 32], float32, written.</param>
     void ReadPanel(TensorInfo tensor, long firstRow, long firstColumn, int columnCount, Span<float> panel);
+
+    /// <summary>Reads the same tile into the form in which panels are kept in memory.</summary>
+    /// <param name="tensor">A matrix of this source, [rows, columns].</param>
+    /// <param name="firstRow">The first row; a multiple of 32.</param>
+    /// <param name="firstColumn">The first column.</param>
+    /// <param name="columnCount">The number of columns to read.</param>
+    /// <param name="format">How to store; the numbers must fit it exactly.</param>
+    /// <param name="scratch">[columnCount, 32], overwritten by sources that make float32 first.</param>
+    /// <param name="panel">[columnCount, 32] in the format, written.</param>
+    /// <returns>False when a number has no place in the format: a NaN among e4m3 codes.</returns>
+    bool PackPanel(
+        TensorInfo tensor,
+        long firstRow,
+        long firstColumn,
+        int columnCount,
+        PanelFormat format,
+        Span<float> scratch,
+        Span<byte> panel)
+    {
+        ReadPanel(tensor, firstRow, firstColumn, columnCount, scratch);
+        return PanelFormats.Store(format, scratch, panel);
+    }
 }

@@ -74,6 +74,20 @@ public sealed class OverlaySource : IWeightSource
     }
 
     /// <inheritdoc/>
+    public bool PackPanel(
+        TensorInfo tensor,
+        long firstRow,
+        long firstColumn,
+        int columnCount,
+        PanelFormat format,
+        Span<float> scratch,
+        Span<byte> panel)
+    {
+        (IWeightSource source, TensorInfo inner) = Require(tensor);
+        return source.PackPanel(inner, firstRow, firstColumn, columnCount, format, scratch, panel);
+    }
+
+    /// <inheritdoc/>
     public void Dispose()
     {
         if (ownsFirst)

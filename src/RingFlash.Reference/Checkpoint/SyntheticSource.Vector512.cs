@@ -7,9 +7,9 @@ using RingFlash.Reference.Numerics;
 namespace RingFlash.Reference.Checkpoint;
 
 // Lanes: a vector of eight 64-bit states makes eight elements; two of them, for the even and the odd positions among
-// sixteen, fill one vector of float32. The states walk by addition: element i + 1 is one golden step further, and in a
-// panel the row below is (columns) steps further. Remainder: Element itself. Equal to Element because every step is one
-// integer operation or one correctly rounded float32 operation per lane.
+// sixteen, fill one vector of float32, and two such pairs are a step. The states walk by addition: element i + 1 is one
+// golden step further, and in a panel the row below is (columns) steps further. Remainder: Element itself. Equal to
+// Element because every step is one integer operation or one correctly rounded float32 operation per lane.
 public sealed partial class SyntheticSource
 {
     private const int SinglesPerVector = 16;
@@ -29,15 +29,46 @@ public sealed partial class SyntheticSource
     }
 
     /// <inheritdoc/>
-    public void ReadPanel(TensorInfo tensor, long firstRow, long firstColumn, int columnCount, Span<float> panel)
+    public void ReadPanel(TensorInfo tensor, long firstRow, long firstColumn, int columnCount, Span<float> panel) =>
+        PackPanel(
+            tensor, firstRow, firstColumn, columnCount, PanelFormat.Float32, [], MemoryMarshal.AsBytes(panel));
+
+    /// <inheritdoc/>
+    public unsafe bool PackPanel(
+        TensorInfo tensor,
+        long firstRow,
+        long firstColumn,
+        int columnCount,
+        PanelFormat format,
+        Span<float> scratch,
+        Span<byte> panel)
     {
         Entry entry = Require(tensor);
-        PanelArguments.Check(entry.Tensor, firstRow, firstColumn, columnCount, panel.Length);
+        int rowBytes = PanelFormats.RowBytes(format);
+        PanelArguments.Check(
+            entry.Tensor, firstRow, firstColumn, columnCount, panel.Length / rowBytes * PanelArguments.Lanes);
         long columns = entry.Tensor.Shape[1];
         int rows = (int)Math.Clamp(entry.Tensor.Shape[0] - firstRow, 0, PanelArguments.Lanes);
         ulong state = State(entry, (firstRow * columns) + firstColumn);
         ulong rowStep = unchecked((ulong)columns * Golden);
-        FillPanel(panel[..(columnCount * PanelArguments.Lanes)], state, rowStep, rows, entry.Offset, entry.Scale);
+        fixed (byte* start = panel)
+        {
+            byte* end = start + ((long)columnCount * rowBytes);
+            switch (format)
+            {
+                case PanelFormat.Float32:
+                    FillPanel<PanelFormats.Float32>(start, end, state, rowStep, rows, entry.Offset, entry.Scale);
+                    break;
+                case PanelFormat.BFloat16:
+                    FillPanel<PanelFormats.BFloat16>(start, end, state, rowStep, rows, entry.Offset, entry.Scale);
+                    break;
+                default:
+                    FillPanel<PanelFormats.Float8E4M3>(start, end, state, rowStep, rows, entry.Offset, entry.Scale);
+                    break;
+            }
+        }
+
+        return true;
     }
 
     // The loops have methods of their own that call nothing: only then does the compiler keep the states in registers.
@@ -56,8 +87,9 @@ public sealed partial class SyntheticSource
         nuint end = (nuint)destination.Length;
         for (nuint index = 0; index < end; index += 2 * SinglesPerVector)
         {
-            values.Make(even0, odd0).StoreUnsafe(ref target, index);
-            values.Make(even1, odd1).StoreUnsafe(ref target, index + SinglesPerVector);
+            values.Make(even0, odd0, even1, odd1, out Vector512<float> first, out Vector512<float> second);
+            first.StoreUnsafe(ref target, index);
+            second.StoreUnsafe(ref target, index + SinglesPerVector);
             even0 += step;
             odd0 += step;
             even1 += step;
@@ -67,13 +99,15 @@ public sealed partial class SyntheticSource
 
     // Lanes are rows: 0, 2, … 14 and 1, 3, … 15 make the first sixteen, 16 … 31 the second.
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void FillPanel(
-        Span<float> panel,
+    private static unsafe void FillPanel<TPanel>(
+        byte* target,
+        byte* end,
         ulong state,
         ulong rowStep,
         int rows,
         float offset,
         float scale)
+        where TPanel : struct, IPanelFormat
     {
         Values values = new(offset, scale);
         Vector512<ulong> even0 = States(state, unchecked(2 * rowStep));
@@ -88,12 +122,10 @@ public sealed partial class SyntheticSource
         Vector512<int> rowCount = Vector512.Create(rows);
         Vector512<float> keep0 = Vector512.LessThan(lanes, rowCount).AsSingle();
         Vector512<float> keep1 = Vector512.LessThan(lanes + Vector512.Create(SinglesPerVector), rowCount).AsSingle();
-        ref float target = ref MemoryMarshal.GetReference(panel);
-        nuint end = (nuint)panel.Length;
-        for (nuint index = 0; index < end; index += 2 * SinglesPerVector)
+        for (; target < end; target += TPanel.RowBytes)
         {
-            (values.Make(even0, odd0) & keep0).StoreUnsafe(ref target, index);
-            (values.Make(even1, odd1) & keep1).StoreUnsafe(ref target, index + SinglesPerVector);
+            values.Make(even0, odd0, even1, odd1, out Vector512<float> lower, out Vector512<float> upper);
+            TPanel.Store(lower & keep0, upper & keep1, target);
             even0 += step;
             odd0 += step;
             even1 += step;
@@ -118,30 +150,67 @@ public sealed partial class SyntheticSource
         {
             this.offset = Vector512.Create(offset);
 
-            // v = (2·bits − 2²⁴) / 2²⁴ = (bits − 2²³) · 2⁻²³. The power of two moves into the scale: multiplying by it
-            // is exact, so the rounding of v · scale is the same.
-            this.scale = Vector512.Create(scale * (1f / (1 << 23)));
+            // v = (2·bits − 2²⁴) / 2²⁴ = (bits − 2²³)·2⁸ · 2⁻³¹. The power of two moves into the scale: multiplying by
+            // it is exact, so the rounding of v · scale is the same.
+            this.scale = Vector512.Create(scale * (1f / (1u << 31)));
         }
 
+        /// <summary>
+        /// SplitMix64 without its last step (z ^ (z >> 31) changes only the lower 33 bits, and the upper 24 are used)
+        /// for four vectors at once: what follows a multiplication waits for it, and the other three fill the time.
+        /// </summary>
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public Vector512<float> Make(Vector512<ulong> even, Vector512<ulong> odd)
+        public void Make(
+            Vector512<ulong> even0,
+            Vector512<ulong> odd0,
+            Vector512<ulong> even1,
+            Vector512<ulong> odd1,
+            out Vector512<float> first,
+            out Vector512<float> second)
         {
-            // Element's upper 24 bits, even states in the lower half of each 64-bit lane, odd states in the upper half:
-            // as 32-bit lanes they stand in order.
-            Vector512<ulong> upperHalf = Vector512.Create(0xFFFFFFFF00000000);
-            Vector512<ulong> evenBits = Vector512.ShiftRightLogical(MixUpperBits(even), 40);
-            Vector512<ulong> oddBits = Vector512.ShiftRightLogical(MixUpperBits(odd), 8) & upperHalf;
-            Vector512<int> centred = (evenBits | oddBits).AsInt32() - Vector512.Create(1 << 23);
-            Vector512<float> scaled = Vector512.ConvertToSingle(centred) * scale;
-            return BFloat16.Round(offset + scaled);
+            Vector512<ulong> multiplier = Vector512.Create(FirstMultiplier);
+            even0 ^= Vector512.ShiftRightLogical(even0, 30);
+            odd0 ^= Vector512.ShiftRightLogical(odd0, 30);
+            even1 ^= Vector512.ShiftRightLogical(even1, 30);
+            odd1 ^= Vector512.ShiftRightLogical(odd1, 30);
+            even0 *= multiplier;
+            odd0 *= multiplier;
+            even1 *= multiplier;
+            odd1 *= multiplier;
+            multiplier = Vector512.Create(SecondMultiplier);
+            even0 ^= Vector512.ShiftRightLogical(even0, 27);
+            odd0 ^= Vector512.ShiftRightLogical(odd0, 27);
+            even1 ^= Vector512.ShiftRightLogical(even1, 27);
+            odd1 ^= Vector512.ShiftRightLogical(odd1, 27);
+            even0 *= multiplier;
+            odd0 *= multiplier;
+            even1 *= multiplier;
+            odd1 *= multiplier;
+            Vector512<float> scaled0 = Vector512.ConvertToSingle(Centred(even0, odd0)) * scale;
+            Vector512<float> scaled1 = Vector512.ConvertToSingle(Centred(even1, odd1)) * scale;
+            first = Round(scaled0 + offset);
+            second = Round(scaled1 + offset);
         }
 
-        // SplitMix64 without its last step: z ^ (z >> 31) changes only the lower 33 bits, and the upper 24 are used.
+        // (bits − 2²³)·2⁸ of Element's upper 24 bits: turning the top bit subtracts 2³¹. Even states go to the lower
+        // half of each 64-bit lane, odd states to the upper half: as 32-bit lanes they stand in order.
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        private static Vector512<ulong> MixUpperBits(Vector512<ulong> z)
+        private static Vector512<int> Centred(Vector512<ulong> even, Vector512<ulong> odd)
         {
-            z = (z ^ Vector512.ShiftRightLogical(z, 30)) * Vector512.Create(FirstMultiplier);
-            return (z ^ Vector512.ShiftRightLogical(z, 27)) * Vector512.Create(SecondMultiplier);
+            Vector512<uint> upperHalves = Vector512.ConditionalSelect(
+                Vector512.Create(0xFFFFFFFF00000000), odd, Vector512.ShiftRightLogical(even, 32)).AsUInt32();
+            return ((upperHalves & Vector512.Create(0xFFFFFF00u)) ^ Vector512.Create(0x80000000u)).AsInt32();
+        }
+
+        // To bfloat16, nearest, ties to even: with 2^e the power of two at or below the number and its sign, float32
+        // numbers beside 2^(e+16) lie 2^(e−7) apart, as bfloat16 numbers beside 2^e do. For what is made here: finite,
+        // far from the ends of the range, and zero only as +0.
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static Vector512<float> Round(Vector512<float> values)
+        {
+            Vector512<uint> power = values.AsUInt32() & Vector512.Create(0xFF800000u);
+            Vector512<float> shift = (power + Vector512.Create(16u << 23)).AsSingle();
+            return values + shift - shift;
         }
     }
 }

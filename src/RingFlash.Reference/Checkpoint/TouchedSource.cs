@@ -3,6 +3,7 @@ using System.Collections.Concurrent;
 using System.Collections.Generic;
 using System.Diagnostics.CodeAnalysis;
 using System.Linq;
+using RingFlash.Reference.Numerics;
 
 namespace RingFlash.Reference.Checkpoint;
 
@@ -43,6 +44,20 @@ internal sealed class TouchedSource : IWeightSource
     {
         touched.TryAdd(tensor.Name, true);
         inner.ReadPanel(tensor, firstRow, firstColumn, columnCount, panel);
+    }
+
+    /// <inheritdoc/>
+    public bool PackPanel(
+        TensorInfo tensor,
+        long firstRow,
+        long firstColumn,
+        int columnCount,
+        PanelFormat format,
+        Span<float> scratch,
+        Span<byte> panel)
+    {
+        touched.TryAdd(tensor.Name, true);
+        return inner.PackPanel(tensor, firstRow, firstColumn, columnCount, format, scratch, panel);
     }
 
     /// <inheritdoc/>

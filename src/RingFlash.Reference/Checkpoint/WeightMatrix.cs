@@ -50,8 +50,8 @@ public abstract class WeightMatrix
     /// <summary>Reads the matrix into memory; does nothing when it is there.</summary>
     /// <param name="workers">The threads.</param>
     public void Pack(WorkerPool workers) => Panels ??=
-        WeightPanels.Read(PackedFormat, Outputs, Inputs, ReadPackedPanel, workers)
-        ?? WeightPanels.Read(PanelFormat.Float32, Outputs, Inputs, ReadPanel, workers);
+        WeightPanels.Read(PackedFormat, Outputs, Inputs, PackPanel, workers)
+        ?? WeightPanels.Read(PanelFormat.Float32, Outputs, Inputs, PackPanel, workers);
 
     /// <summary>Gives the memory back. No product with the matrix may be running.</summary>
     public void Unpack()
@@ -67,7 +67,7 @@ public abstract class WeightMatrix
     /// </param>
     /// <param name="workers">The threads.</param>
     internal void PackInto(AlignedBuffer memory, WorkerPool workers) => Panels ??=
-        WeightPanels.Read(PackedFormat, Outputs, Inputs, ReadPackedPanel, workers, memory);
+        WeightPanels.Read(PackedFormat, Outputs, Inputs, PackPanel, workers, memory);
 
     /// <summary>The length of one of the two axes of a stored matrix.</summary>
     /// <param name="source">The source, for messages.</param>
@@ -97,13 +97,20 @@ public abstract class WeightMatrix
     /// <param name="panel">[columnCount, 32], float32, written; zero for rows beyond the matrix.</param>
     public abstract void ReadPanel(int firstRow, int firstColumn, int columnCount, Span<float> panel);
 
-    /// <summary>Reads what <see cref="PackedFormat"/> stores: the weights, or bare codes.</summary>
+    /// <summary>Reads a tile and stores it; see <see cref="IWeightSource.PackPanel"/>.</summary>
+    /// <param name="format"><see cref="PackedFormat"/>, or float32.</param>
     /// <param name="firstRow">A multiple of 32.</param>
     /// <param name="firstColumn">A multiple of 128.</param>
     /// <param name="columnCount">The number of columns.</param>
-    /// <param name="panel">[columnCount, 32], float32, written.</param>
-    protected virtual void ReadPackedPanel(int firstRow, int firstColumn, int columnCount, Span<float> panel) =>
-        ReadPanel(firstRow, firstColumn, columnCount, panel);
+    /// <param name="scratch">[columnCount, 32], overwritten.</param>
+    /// <param name="panel">[columnCount, 32] in the format, written; of e4m3 the bare codes.</param>
+    /// <returns>False when a number has no place in the format.</returns>
+    protected virtual bool PackPanel(
+        PanelFormat format, int firstRow, int firstColumn, int columnCount, Span<float> scratch, Span<byte> panel)
+    {
+        ReadPanel(firstRow, firstColumn, columnCount, scratch);
+        return PanelFormats.Store(format, scratch, panel);
+    }
 }
 
 /// <summary>A matrix whose stored numbers are the weights: f32, bf16 or f16 in a file, or generated.</summary>
@@ -145,6 +152,13 @@ public sealed class SourceMatrix : WeightMatrix
         source.ReadPanel(tensor, firstRow, firstColumn, columnCount, panel);
         RoundInPlace(panel);
     }
+
+    /// <inheritdoc/>
+    protected override bool PackPanel(
+        PanelFormat format, int firstRow, int firstColumn, int columnCount, Span<float> scratch, Span<byte> panel) =>
+        roundToBFloat16
+            ? base.PackPanel(format, firstRow, firstColumn, columnCount, scratch, panel)
+            : source.PackPanel(tensor, firstRow, firstColumn, columnCount, format, scratch, panel);
 
     private void RoundInPlace(Span<float> values)
     {
@@ -257,15 +271,9 @@ public sealed class Float8BlockMatrix : WeightMatrix
     }
 
     /// <inheritdoc/>
-    protected override void ReadPackedPanel(int firstRow, int firstColumn, int columnCount, Span<float> panel)
-    {
-        if (PackedFormat == PanelFormat.Float8E4M3)
-        {
-            ReadCodePanel(firstRow, firstColumn, columnCount, panel);
-        }
-        else
-        {
-            ReadPanel(firstRow, firstColumn, columnCount, panel);
-        }
-    }
+    protected override bool PackPanel(
+        PanelFormat format, int firstRow, int firstColumn, int columnCount, Span<float> scratch, Span<byte> panel) =>
+        format == PanelFormat.Float8E4M3
+            ? source.PackPanel(codes, firstRow, firstColumn, columnCount, format, scratch, panel)
+            : base.PackPanel(format, firstRow, firstColumn, columnCount, scratch, panel);
 }

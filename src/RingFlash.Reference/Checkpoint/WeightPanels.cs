@@ -24,18 +24,27 @@ public sealed unsafe class WeightPanels : IDisposable
     {
         Format = format;
         this.inputs = inputs;
-        rowBytes = RowBytes(format);
+        rowBytes = PanelFormats.RowBytes(format);
         PanelCount = CountFor(outputs);
         ownsMemory = given is null;
         memory = given ?? new AlignedBuffer(ByteCountOf(format, outputs, inputs) / sizeof(float));
     }
 
-    /// <summary>Reads a tile as float32; see <see cref="IWeightSource.ReadPanel"/>.</summary>
+    /// <summary>Reads a tile and stores it as a panel; see <see cref="IWeightSource.PackPanel"/>.</summary>
+    /// <param name="format">How to store.</param>
     /// <param name="firstRow">A multiple of 32.</param>
     /// <param name="firstColumn">A multiple of 128.</param>
     /// <param name="columnCount">The number of columns.</param>
-    /// <param name="panel">[columnCount, 32], written.</param>
-    public delegate void Reader(int firstRow, int firstColumn, int columnCount, Span<float> panel);
+    /// <param name="scratch">[columnCount, 32], overwritten.</param>
+    /// <param name="panel">[columnCount, 32] in the format, written.</param>
+    /// <returns>False when a number has no place in the format.</returns>
+    public delegate bool Packer(
+        PanelFormat format,
+        int firstRow,
+        int firstColumn,
+        int columnCount,
+        Span<float> scratch,
+        Span<byte> panel);
 
     /// <summary>How a weight is stored.</summary>
     public PanelFormat Format { get; }
@@ -57,7 +66,7 @@ public sealed unsafe class WeightPanels : IDisposable
     /// <param name="inputs">The number of columns.</param>
     /// <returns>Bytes.</returns>
     public static long ByteCountOf(PanelFormat format, int outputs, int inputs) =>
-        CountFor(outputs) * (long)inputs * RowBytes(format);
+        CountFor(outputs) * (long)inputs * PanelFormats.RowBytes(format);
 
     /// <summary>
     /// Reads a matrix once and keeps it. Each worker reads, and so places in memory, the panels that it will multiply.
@@ -65,25 +74,25 @@ public sealed unsafe class WeightPanels : IDisposable
     /// <param name="format">How to store: the numbers must fit it exactly.</param>
     /// <param name="outputs">The number of rows.</param>
     /// <param name="inputs">The number of columns.</param>
-    /// <param name="reader">Where the numbers come from; for e4m3 the bare code values.</param>
+    /// <param name="pack">Where the numbers come from; for e4m3 the bare code values.</param>
     /// <param name="workers">The threads.</param>
     /// <returns>The panels; null when a number has no place in the format (a NaN among e4m3 codes).</returns>
     public static WeightPanels? Read(
-        PanelFormat format, int outputs, int inputs, Reader reader, WorkerPool workers) =>
-        Read(format, outputs, inputs, reader, workers, null);
+        PanelFormat format, int outputs, int inputs, Packer pack, WorkerPool workers) =>
+        Read(format, outputs, inputs, pack, workers, null);
 
     /// <summary>The same into memory that belongs to somebody else.</summary>
     /// <param name="format">How to store: the numbers must fit it exactly.</param>
     /// <param name="outputs">The number of rows.</param>
     /// <param name="inputs">The number of columns.</param>
-    /// <param name="reader">Where the numbers come from; for e4m3 the bare code values.</param>
+    /// <param name="pack">Where the numbers come from; for e4m3 the bare code values.</param>
     /// <param name="workers">The threads.</param>
     /// <param name="memory">At least <see cref="ByteCountOf"/> bytes; null to allocate.</param>
     /// <returns>The panels; null when a number has no place in the format (a NaN among e4m3 codes).</returns>
     internal static WeightPanels? Read(
-        PanelFormat format, int outputs, int inputs, Reader reader, WorkerPool workers, AlignedBuffer? memory)
+        PanelFormat format, int outputs, int inputs, Packer pack, WorkerPool workers, AlignedBuffer? memory)
     {
-        ArgumentNullException.ThrowIfNull(reader);
+        ArgumentNullException.ThrowIfNull(pack);
         ArgumentNullException.ThrowIfNull(workers);
         WeightPanels panels = new(format, outputs, inputs, memory);
         int misfits = 0;
@@ -98,8 +107,9 @@ public sealed unsafe class WeightPanels : IDisposable
                     for (int k = 0; k < inputs; k += ChunkColumns)
                     {
                         int columns = Math.Min(ChunkColumns, inputs - k);
-                        reader(panel * Width, k, columns, new Span<float>(chunk, columns * Width));
-                        if (!Store(format, chunk, columns, panels.Pointer(panel, k)))
+                        Span<float> scratch = new(chunk, columns * Width);
+                        Span<byte> stored = new(panels.Pointer(panel, k), columns * panels.rowBytes);
+                        if (!pack(format, panel * Width, k, columns, scratch, stored))
                         {
                             Volatile.Write(ref misfits, 1);
                         }
@@ -137,16 +147,6 @@ public sealed unsafe class WeightPanels : IDisposable
     /// <returns>The address.</returns>
     internal byte* Pointer(int panel, int k) => (byte*)memory.Pointer + (((panel * (long)inputs) + k) * rowBytes);
 
-    /// <summary>The bytes of 32 weights.</summary>
-    /// <param name="format">How they are stored.</param>
-    /// <returns>32, 64 or 128.</returns>
-    internal static int RowBytes(PanelFormat format) => format switch
-    {
-        PanelFormat.Float32 => PanelFormats.Float32.RowBytes,
-        PanelFormat.BFloat16 => PanelFormats.BFloat16.RowBytes,
-        _ => PanelFormats.Float8E4M3.RowBytes,
-    };
-
     /// <summary>Widens part of a panel of e4m3 codes to float32.</summary>
     /// <param name="panel">0 … PanelCount − 1.</param>
     /// <param name="k">A multiple of 128.</param>
@@ -171,37 +171,5 @@ public sealed unsafe class WeightPanels : IDisposable
                 destination += ProductKernel.PanelWidth;
             }
         }
-    }
-
-    // Lanes: a vector is sixteen outputs of one k. Nothing is left over: a panel is 32 wide.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static bool Store(PanelFormat format, float* chunk, int columns, byte* destination)
-    {
-        if (format == PanelFormat.Float32)
-        {
-            new ReadOnlySpan<float>(chunk, columns * ProductKernel.PanelWidth).CopyTo(
-                new Span<float>(destination, columns * ProductKernel.PanelWidth));
-            return true;
-        }
-
-        Vector512<int> allNumbers = Vector512<int>.AllBitsSet;
-        for (int k = 0; k < columns; k++)
-        {
-            Vector512<float> lower = Vector512.Load(chunk), upper = Vector512.Load(chunk + 16);
-            chunk += ProductKernel.PanelWidth;
-            if (format == PanelFormat.BFloat16)
-            {
-                PanelFormats.BFloat16.Store(lower, upper, destination);
-                destination += PanelFormats.BFloat16.RowBytes;
-            }
-            else
-            {
-                allNumbers &= Vector512.Equals(lower, lower).AsInt32() & Vector512.Equals(upper, upper).AsInt32();
-                PanelFormats.Float8E4M3.Store(lower, upper, destination);
-                destination += PanelFormats.Float8E4M3.RowBytes;
-            }
-        }
-
-        return allNumbers == Vector512<int>.AllBitsSet;
     }
 }

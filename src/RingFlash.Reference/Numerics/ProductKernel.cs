@@ -137,13 +137,22 @@ internal static unsafe class ProductKernel
 
             if (TRows.Count == 1)
             {
-                // One row does little per weight: four k in a turn let the processor see further ahead.
+                // One row does little per weight: four k in a turn let the processor see further ahead, and widening
+                // all four first keeps it busy while the sums wait for each other.
                 for (; weights + (4 * TPanel.RowBytes) <= end; weights += 4 * TPanel.RowBytes, input += 4)
                 {
-                    One<TPanel>(input, 0, weights, prepared, ref sum0L, ref sum0U);
-                    One<TPanel>(input, 1, weights, prepared, ref sum0L, ref sum0U);
-                    One<TPanel>(input, 2, weights, prepared, ref sum0L, ref sum0U);
-                    One<TPanel>(input, 3, weights, prepared, ref sum0L, ref sum0U);
+                    Widen<TPanel>(weights, 0, prepared, out Vector512<float> lower0, out Vector512<float> upper0);
+                    Widen<TPanel>(weights, 1, prepared, out Vector512<float> lower1, out Vector512<float> upper1);
+                    Widen<TPanel>(weights, 2, prepared, out Vector512<float> lower2, out Vector512<float> upper2);
+                    Widen<TPanel>(weights, 3, prepared, out Vector512<float> lower3, out Vector512<float> upper3);
+                    sum0L = Vector512.FusedMultiplyAdd(Vector512.Create(input[0]), lower0, sum0L);
+                    sum0U = Vector512.FusedMultiplyAdd(Vector512.Create(input[0]), upper0, sum0U);
+                    sum0L = Vector512.FusedMultiplyAdd(Vector512.Create(input[1]), lower1, sum0L);
+                    sum0U = Vector512.FusedMultiplyAdd(Vector512.Create(input[1]), upper1, sum0U);
+                    sum0L = Vector512.FusedMultiplyAdd(Vector512.Create(input[2]), lower2, sum0L);
+                    sum0U = Vector512.FusedMultiplyAdd(Vector512.Create(input[2]), upper2, sum0U);
+                    sum0L = Vector512.FusedMultiplyAdd(Vector512.Create(input[3]), lower3, sum0L);
+                    sum0U = Vector512.FusedMultiplyAdd(Vector512.Create(input[3]), upper3, sum0U);
                 }
             }
 
@@ -383,19 +392,8 @@ internal static unsafe class ProductKernel
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void One<TPanel>(
-        float* input,
-        int k,
-        byte* weights,
-        Vector512<float> prepared,
-        ref Vector512<float> lowerSum,
-        ref Vector512<float> upperSum)
-        where TPanel : struct, IPanelFormat
-    {
-        TPanel.Widen(
-            weights + (k * TPanel.RowBytes), prepared, out Vector512<float> lower, out Vector512<float> upper);
-        Vector512<float> x = Vector512.Create(input[k]);
-        lowerSum = Vector512.FusedMultiplyAdd(x, lower, lowerSum);
-        upperSum = Vector512.FusedMultiplyAdd(x, upper, upperSum);
-    }
+    private static void Widen<TPanel>(
+        byte* weights, int k, Vector512<float> prepared, out Vector512<float> lower, out Vector512<float> upper)
+        where TPanel : struct, IPanelFormat =>
+        TPanel.Widen(weights + (k * TPanel.RowBytes), prepared, out lower, out upper);
 }

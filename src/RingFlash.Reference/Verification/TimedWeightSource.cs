@@ -4,6 +4,7 @@ using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 using System.Threading;
 using RingFlash.Reference.Checkpoint;
+using RingFlash.Reference.Numerics;
 
 namespace RingFlash.Reference.Verification;
 
@@ -44,6 +45,22 @@ internal sealed class TimedWeightSource : IWeightSource
         long start = Stopwatch.GetTimestamp();
         inner.ReadPanel(tensor, firstRow, firstColumn, columnCount, panel);
         Add(start);
+    }
+
+    /// <inheritdoc/>
+    public bool PackPanel(
+        TensorInfo tensor,
+        long firstRow,
+        long firstColumn,
+        int columnCount,
+        PanelFormat format,
+        Span<float> scratch,
+        Span<byte> panel)
+    {
+        long start = Stopwatch.GetTimestamp();
+        bool fits = inner.PackPanel(tensor, firstRow, firstColumn, columnCount, format, scratch, panel);
+        Add(start);
+        return fits;
     }
 
     /// <inheritdoc/>
