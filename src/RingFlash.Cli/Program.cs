@@ -37,6 +37,7 @@ internal static class Program
             Error = Console.Error,
             Verify = Verifier.Run,
             OutputIsTerminal = terminal,
+            ApiKey = Environment.GetEnvironmentVariable("RINGFLASH_API_KEY"),
             Colour = ToolContext.WantsColour(terminal, Environment.GetEnvironmentVariable("NO_COLOR")),
         };
         return await RunAsync(args, context, cancellation.Token).ConfigureAwait(false);
@@ -97,6 +98,7 @@ internal static class Program
             SynthCommand.Create(context),
             CaptureCommand.Create(context),
             BenchCommand.Create(context),
+            ServeCommand.Create(context),
         };
         root.HelpName = "ringflash";
         foreach (Option option in root.Options)

@@ -10,11 +10,15 @@ namespace RingFlash.Reference.Configuration;
 /// JSON as RFC 8259 has it and no further: no comments, no trailing commas, no duplicate keys at any level, no lone
 /// surrogates, at most 64 levels. Every refusal is an <see cref="InvalidInputException"/>.
 /// </summary>
-internal static class StrictJson
+public static class StrictJson
 {
     private const int MaximumDepth = 64;
 
     /// <summary>Checks and parses a document.</summary>
+    /// <param name="json">UTF-8.</param>
+    /// <param name="sourceName">What to call it in messages.</param>
+    /// <returns>The document; no string in it throws when it is read.</returns>
+    /// <exception cref="InvalidInputException">A rule is broken.</exception>
     public static JsonDocument Parse(ReadOnlyMemory<byte> json, string sourceName)
     {
         Check(json.Span, sourceName);
