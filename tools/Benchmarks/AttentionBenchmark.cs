@@ -44,7 +44,7 @@ internal static class AttentionBenchmark
         Console.WriteLine($"causal attention of {tokens} tokens, float32, 2 threads; {products / 1e9:F2} GFLOP");
         PairedRounds paired = new();
         paired.Add("vector512", () => call.Attend(ExecutionEngine.Vector512, workers));
-        using PythonPeer? peer = call.Peer(python, workers);
+        using ScriptPeer? peer = call.Peer(python, workers);
         if (peer is not null)
         {
             paired.AddTimed("libtorch", peer.Once);
@@ -66,7 +66,7 @@ internal static class AttentionBenchmark
             RawMemory.Read(workers, call.Values);
         });
         paired.Add("vector512", () => call.Attend(ExecutionEngine.Vector512, workers));
-        using PythonPeer? peer = call.Peer(python, workers);
+        using ScriptPeer? peer = call.Peer(python, workers);
         if (peer is not null)
         {
             paired.AddTimed("libtorch", peer.Once);
@@ -102,7 +102,7 @@ internal static class AttentionBenchmark
             return engine == ExecutionEngine.Scalar ? [.. context] : context;
         }
 
-        public PythonPeer? Peer(string python, WorkerPool workers)
+        public ScriptPeer? Peer(string python, WorkerPool workers)
         {
             using PeerData data = new(
                 ("query", query),

@@ -91,7 +91,7 @@ internal static class ElementwiseBenchmark
         float[][] inputs,
         int outputLength,
         Operator run,
-        Func<float[], PythonPeer?>? start = null)
+        Func<float[], ScriptPeer?>? start = null)
     {
         float[] expected = new float[outputLength], output = new float[outputLength];
         run(ExecutionEngine.Scalar, expected, null);
@@ -108,7 +108,7 @@ internal static class ElementwiseBenchmark
         rounds.Add("moving as many bytes", () => RawMemory.Move(workers, inputs, output));
         rounds.Add("vector512", () => run(ExecutionEngine.Vector512, output, workers));
         rounds.Add("vector512, 1 thread", () => run(ExecutionEngine.Vector512, output, null));
-        using PythonPeer? peer = start?.Invoke(expected);
+        using ScriptPeer? peer = start?.Invoke(expected);
         if (peer is not null)
         {
             rounds.AddTimed("libtorch", peer.Once);
@@ -147,7 +147,7 @@ internal static class ElementwiseBenchmark
         }
     }
 
-    private static PythonPeer? Peer(
+    private static ScriptPeer? Peer(
         string python, string name, int[] sizes, params (string Name, float[] Values)[] arrays)
     {
         using PeerData data = new(arrays);

@@ -55,7 +55,7 @@ internal static class ObjectiveBenchmark
         rounds.Add("reading as many bytes", () => RawMemory.Read(workers, memory[++turn % Batches]));
         rounds.Add("vector512, streamed", () => PolicyObjective.ValueAndGradient(
             ExecutionEngine.Vector512, batches[turn % Batches], gradients[turn % Batches], null, null, workers));
-        using PythonPeer? peer = PythonPeer.Start(python, "slime_eager.py", $"{Rollouts}", $"{Response}");
+        using ScriptPeer? peer = ScriptPeer.Start(python, "slime_eager.py", $"{Rollouts}", $"{Response}");
         if (peer is not null)
         {
             rounds.AddTimed("PyTorch eager, slime's formula, forward and backward", peer.Once);

@@ -26,7 +26,7 @@ internal sealed class PeerData : IDisposable
     /// <param name="name">The operator.</param>
     /// <param name="sizes">Its sizes.</param>
     /// <returns>The peer, or null when there is none or it does not agree.</returns>
-    public PythonPeer? Start(string python, string name, params int[] sizes) => PythonPeer.Start(
+    public ScriptPeer? Start(string python, string name, params int[] sizes) => ScriptPeer.Start(
         python,
         "torch_operators.py",
         [folder, name, .. sizes.Select(size => size.ToString(CultureInfo.InvariantCulture))]);

@@ -25,6 +25,8 @@ internal static class Program
                 return AttentionBenchmark.Run(args.Length > 1 ? args[1] : "python3");
             case ["elementwise", ..]:
                 return ElementwiseBenchmark.Run(args.Length > 1 ? args[1] : "python3");
+            case ["tokenizer", string tokenizer, ..]:
+                return TokenizerBenchmark.Run(tokenizer, args.Length > 2 ? args[2] : "node", args[Math.Min(3, args.Length)..]);
             default:
                 Console.Error.WriteLine("usage: dotnet run -c Release --project tools/Benchmarks -- WORD");
                 Console.Error.WriteLine("  objective [PYTHON-WITH-TORCH]");
@@ -33,6 +35,7 @@ internal static class Program
                 Console.Error.WriteLine("  synth [FOLDER-ON-THE-DISK-TO-MEASURE]");
                 Console.Error.WriteLine("  attention [PYTHON-WITH-TORCH]");
                 Console.Error.WriteLine("  elementwise [PYTHON-WITH-TORCH]");
+                Console.Error.WriteLine("  tokenizer TOKENIZER.json [NODE [TEXT-FILE…]]");
                 return 2;
         }
     }

@@ -182,6 +182,9 @@ public sealed class ModelTokenizer
         }
     }
 
+    /// <summary>Forgets the pieces seen so far, for benchmarks.</summary>
+    internal void Forget() => pieces.Forget();
+
     // Added tokens are looked for behind plainEnd and outside the plain parts.
     private int[] Encode(string text, IReadOnlyList<(int Start, int Length)> plain, int plainEnd)
     {

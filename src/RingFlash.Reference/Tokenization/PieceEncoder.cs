@@ -64,6 +64,13 @@ internal sealed class PieceEncoder
         ids.AddRange(known);
     }
 
+    /// <summary>Forgets all pieces.</summary>
+    public void Forget()
+    {
+        memory = NewMemory();
+        Interlocked.Exchange(ref remembered, 0);
+    }
+
     /// <summary>Encodes a piece by the library, for the test that holds the two together.</summary>
     internal IReadOnlyList<int> MergeByLibrary(ReadOnlySpan<char> piece) =>
         library.EncodeToIds(piece, considerPreTokenization: false, considerNormalization: false);
@@ -78,9 +85,7 @@ internal sealed class PieceEncoder
     {
         if (current.TryAdd(piece, ids) && Interlocked.Increment(ref remembered) > MostRemembered)
         {
-            // Nobody may fill it for good with words that never come again.
-            memory = NewMemory();
-            Interlocked.Exchange(ref remembered, 0);
+            Forget(); // nobody may fill it for good with words that never come again
         }
     }
 

@@ -6,23 +6,23 @@ using System.IO;
 namespace RingFlash.Benchmarks;
 
 /// <summary>
-/// A Python script beside this program that answers every line with the milliseconds of one run, so that both sides can
+/// A Python or Node script beside this program that answers every line with the milliseconds of one run, so that both sides can
 /// be timed in alternation. Its first line is "ready" and what it wants to have printed, or an error.
 /// </summary>
-internal sealed class PythonPeer : IDisposable
+internal sealed class ScriptPeer : IDisposable
 {
     private readonly Process process;
 
-    private PythonPeer(Process process) => this.process = process;
+    private ScriptPeer(Process process) => this.process = process;
 
     /// <summary>Starts a script, or says on the console why it is not available.</summary>
-    /// <param name="python">The interpreter.</param>
+    /// <param name="interpreter">The interpreter.</param>
     /// <param name="script">The file name of the script.</param>
     /// <param name="arguments">What it is told.</param>
     /// <returns>The peer, or null.</returns>
-    public static PythonPeer? Start(string python, string script, params string[] arguments)
+    public static ScriptPeer? Start(string interpreter, string script, params string[] arguments)
     {
-        ProcessStartInfo info = new(python, [Path.Combine(AppContext.BaseDirectory, script), .. arguments])
+        ProcessStartInfo info = new(interpreter, [Path.Combine(AppContext.BaseDirectory, script), .. arguments])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
@@ -35,15 +35,15 @@ internal sealed class PythonPeer : IDisposable
             if (ready is not null && ready.StartsWith("ready ", StringComparison.Ordinal))
             {
                 Console.WriteLine($"  peer: {ready["ready ".Length..]}");
-                return new PythonPeer(process);
+                return new ScriptPeer(process);
             }
 
             string[] complaint = process.StandardError.ReadToEnd().Trim().Split('\n');
-            Console.WriteLine($"  PyTorch is not available: {complaint[^1]}");
+            Console.WriteLine($"  {script} is not available: {complaint[^1]}");
         }
         catch (System.ComponentModel.Win32Exception exception)
         {
-            Console.WriteLine($"  PyTorch is not available: {exception.Message}");
+            Console.WriteLine($"  {script} is not available: {exception.Message}");
         }
 
         return null;
