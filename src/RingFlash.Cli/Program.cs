@@ -30,7 +30,8 @@ internal static class Program
         using IDisposable signals = Interruption.Listen(cancellation);
 
         // "dumb" is the terminal of editors and logs: it shows cursor movements as rubbish.
-        bool terminal = !Console.IsOutputRedirected && Environment.GetEnvironmentVariable("TERM") != "dumb";
+        bool dumb = Environment.GetEnvironmentVariable("TERM") == "dumb";
+        bool terminal = !Console.IsOutputRedirected && !dumb;
         ToolContext context = new()
         {
             Output = Console.Out,
@@ -38,6 +39,7 @@ internal static class Program
             Verify = Verifier.Run,
             OutputIsTerminal = terminal,
             ApiKey = Environment.GetEnvironmentVariable("RINGFLASH_API_KEY"),
+            ErrorIsTerminal = !Console.IsErrorRedirected && !dumb,
             Colour = ToolContext.WantsColour(terminal, Environment.GetEnvironmentVariable("NO_COLOR")),
         };
         return await RunAsync(args, context, cancellation.Token).ConfigureAwait(false);
@@ -97,6 +99,7 @@ internal static class Program
             IcePopCommand.Create(context),
             SynthCommand.Create(context),
             CaptureCommand.Create(context),
+            GenerateCommand.Create(context),
             BenchCommand.Create(context),
             ServeCommand.Create(context),
         };

@@ -54,6 +54,9 @@ internal sealed record ToolContext
     /// <summary>Whether a person watches: allows progress.</summary>
     public bool OutputIsTerminal { get; init; }
 
+    /// <summary>Whether a person watches standard error: allows a status line there.</summary>
+    public bool ErrorIsTerminal { get; init; }
+
     /// <summary>Whether colours are wanted: a terminal, and no <c>NO_COLOR</c>.</summary>
     public bool Colour { get; init; }
 

@@ -78,11 +78,10 @@ internal sealed class GenerationModel : IAsyncDisposable
 
     /// <summary>The tokenizer of a folder.</summary>
     /// <param name="model">The opened model.</param>
-    /// <param name="name">The model as it was typed.</param>
     /// <returns>The tokenizer; null where there is none.</returns>
-    public static ModelTokenizer? TokenizerOf(ModelName model, string name) =>
+    public static ModelTokenizer? TokenizerOf(ModelName model) =>
         model.Folder is not null && File.Exists(Path.Combine(model.Folder, "tokenizer.json"))
-            ? ModelTokenizer.Load(Path.Combine(name, "tokenizer.json"))
+            ? ModelTokenizer.Load(Path.Combine(model.Folder, "tokenizer.json"))
             : null;
 
     /// <inheritdoc/>
@@ -100,9 +99,8 @@ internal sealed class GenerationModel : IAsyncDisposable
     {
         GenerationLimits limits = settings.Limits;
         int rows = limits.PromptTokensPerPass + limits.RunningRequests;
-        long cached = limits.CacheTokens
-            ?? (long)limits.RunningRequests * (limits.ContextTokens ?? ContextLength.Of(configuration));
-        long others = ForwardMemory.Bytes(configuration, 1, rows, (int)Math.Min(cached, int.MaxValue));
+        long others = ForwardMemory.Bytes(
+            configuration, 1, rows, (int)Math.Min(settings.CachedTokens, int.MaxValue));
         if (settings.MemoryLimit is long limit)
         {
             return new WeightResidency(weights, ForwardMemory.ForWeights(limit, weights, others), threads);
@@ -118,4 +116,8 @@ internal sealed class GenerationModel : IAsyncDisposable
 /// <param name="Limits">What the engine takes on.</param>
 /// <param name="Yarn">YaRN's factor; null for the model's own positions.</param>
 /// <param name="MemoryLimit">Bytes in all; null for three quarters of the machine.</param>
-internal sealed record GenerationSettings(string Precision, GenerationLimits Limits, double? Yarn, long? MemoryLimit);
+internal sealed record GenerationSettings(string Precision, GenerationLimits Limits, double? Yarn, long? MemoryLimit)
+{
+    /// <summary>The most tokens that all caches together come to hold; their memory is not the weights'.</summary>
+    public required long CachedTokens { get; init; }
+}

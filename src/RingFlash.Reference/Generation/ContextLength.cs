@@ -7,9 +7,9 @@ namespace RingFlash.Reference.Generation;
 
 /// <summary>How many tokens a model can look back on: those it was trained on, or YaRN's multiple of them.</summary>
 /// <remarks>
-/// Positions beyond the trained ones rotate by angles that no weight has seen. YaRN slows the slow channels down so that
-/// the angles stay in range; the published recipe is factor 4 over 32 768 positions. It also changes short prompts, so
-/// it is never switched on by itself.
+/// Positions beyond the trained ones rotate by angles that no weight has seen. YaRN slows the slow channels down so
+/// that the angles stay in range; the published recipe is factor 4 over 32 768 positions. It changes short prompts too,
+/// so it is never switched on by itself.
 /// </remarks>
 public static class ContextLength
 {
@@ -34,7 +34,9 @@ public static class ContextLength
     /// <param name="configuration">The model.</param>
     /// <param name="factor">How many times longer, more than 1.</param>
     /// <returns>The configuration; the original length is the trained one.</returns>
-    /// <exception cref="InvalidInputException">The factor is out of range, or the model is under YaRN already.</exception>
+    /// <exception cref="InvalidInputException">
+    /// The factor is out of range, or the model is under YaRN already.
+    /// </exception>
     public static ModelConfiguration WithYarn(ModelConfiguration configuration, double factor)
     {
         ArgumentNullException.ThrowIfNull(configuration);

@@ -68,7 +68,7 @@ public sealed record GenerationRequest(IReadOnlyList<int> PromptIds)
         Require(
             SpeculativeTokens == 0 || engine.Configuration.NextTokenPredictionLayerCount > 0,
             "speculative_tokens",
-            "needs a model with an MTP layer (num_nextn_predict_layers 1); Ring-flash-2.0 itself was published without");
+            "needs a model with an MTP layer (num_nextn_predict_layers 1); Ring-flash-2.0 was published without one");
 
         void RequireCount(int? count, string place) => Require(
             count is null || (count >= -1 && count <= vocabulary), place, $"must be -1, or 0 to {vocabulary}");

@@ -20,6 +20,11 @@ internal sealed class OutputText(IReadOnlyList<string> stops)
     /// <returns>The text that is certain now.</returns>
     public string Append(string text)
     {
+        if (Found is not null)
+        {
+            return string.Empty;
+        }
+
         held += text;
         int first = -1;
         foreach (string stop in stops)

@@ -273,7 +273,7 @@ internal sealed class Sequence
     private GenerationFinished Finished()
     {
         int prompt = Request.PromptIds.Count, topK = engine.Configuration.ExpertsPerToken;
-        string rest = decoder is null || text.Found is not null ? string.Empty : text.End(decoder.Flush());
+        string rest = decoder is null ? string.Empty : text.End(decoder.Flush());
         FinishReason reason = text.Found is null ? finish!.Value : FinishReason.Stop; // half a character may be one
         return new GenerationFinished(reason, rest, prompt, Ids.Count - prompt)
         {

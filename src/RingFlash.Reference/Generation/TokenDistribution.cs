@@ -9,17 +9,17 @@ namespace RingFlash.Reference.Generation;
 /// order.
 /// </summary>
 /// <remarks>
-/// <para>Maths: l = penalised logits, m = max l; w[v] = exp((l[v] − m) / T). Top-k keeps v with l[v] ≥ the k-th largest
-/// l. Top-p keeps v, of those left and in <see cref="LogitOrder"/>, while the w before it are less than p of all of
-/// theirs. Min-p keeps v with w[v] ≥ p. Others get w = 0. P(v) = w[v] / Σ w. T = 0: w = 1 for the first in
+/// <para>Maths: l = penalised logits, m = max l; w[v] = exp((l[v] − m) / T). Top-k keeps v with l[v] ≥ the k-th
+/// largest l. Top-p keeps v, of those left and in <see cref="LogitOrder"/>, while the w before it are less than p of
+/// all of theirs. Min-p keeps v with w[v] ≥ p. Others get w = 0. P(v) = w[v] / Σ w. T = 0: w = 1 for the first in
 /// <see cref="LogitOrder"/>, else 0.</para>
-/// <para>Types: float32 for l and w with the exponential of the contract; sums of w in float64, one by one: for top-p in
-/// <see cref="LogitOrder"/>, for Σ w and for drawing in rising id. They so are the same everywhere.</para>
+/// <para>Types: float32 for l and w with the exponential of the contract; sums of w in float64, one by one: for top-p
+/// in <see cref="LogitOrder"/>, for Σ w and for drawing in rising id. So they are the same everywhere.</para>
 /// <para>Special: a logit of −∞ has probability 0; NaN, +∞, or no finite logit at all is an error of the model's
 /// weights.</para>
-/// <para>Source: Hugging Face transformers generation/logits_process.py (RepetitionPenalty, Temperature, TopK, TopP, MinP
-/// in this order, ties at the k-th kept); vLLM v1/sample (the same functions, min-p before top-k). Neither defines which
-/// of equal logits top-p keeps.</para>
+/// <para>Source: Hugging Face transformers generation/logits_process.py (RepetitionPenalty, Temperature, TopK, TopP,
+/// MinP in this order, ties at the k-th kept); vLLM v1/sample (the same functions, min-p before top-k). Neither defines
+/// which of equal logits top-p keeps.</para>
 /// </remarks>
 /// <param name="vocabulary">The number of tokens.</param>
 internal sealed class TokenDistribution(int vocabulary)
@@ -148,7 +148,7 @@ internal sealed class TokenDistribution(int vocabulary)
                 throw new InvalidInputException(
                     "model",
                     "logits",
-                    string.Create(CultureInfo.InvariantCulture, $"hold {logit}; a weight must be NaN, infinite or huge"));
+                    string.Create(CultureInfo.InvariantCulture, $"hold {logit}; a weight is NaN, infinite or huge"));
             }
 
             anyFinite |= logit > float.NegativeInfinity;
@@ -156,7 +156,7 @@ internal sealed class TokenDistribution(int vocabulary)
 
         if (!anyFinite)
         {
-            throw new InvalidInputException("model", "logits", "are all -Infinity; a weight must be NaN or infinite");
+            throw new InvalidInputException("model", "logits", "are all -Infinity; a weight is infinite or huge");
         }
     }
 

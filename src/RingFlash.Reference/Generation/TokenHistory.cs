@@ -33,14 +33,19 @@ internal sealed class TokenHistory
 
     /// <summary>
     /// Repetition penalty r, then frequency penalty f, then presence penalty s, each in float32: a logit l above 0
-    /// becomes l / r and any other l · r, for tokens of prompt or output; then l − f · count and l − s for tokens of the
-    /// output.
+    /// becomes l / r and any other l · r, for tokens of prompt or output; then l − f · count and l − s for tokens of
+    /// the output.
     /// </summary>
     /// <param name="logits">[vocabulary], changed.</param>
     /// <param name="options">The penalties.</param>
     public void Penalise(Span<float> logits, SamplingOptions options)
     {
         float repetition = options.RepetitionPenalty;
+        if (repetition == 1 && options.FrequencyPenalty == 0 && options.PresencePenalty == 0)
+        {
+            return;
+        }
+
         if (repetition != 1)
         {
             foreach (int id in prompt)

@@ -7,7 +7,9 @@ using RingFlash.Reference.Operators;
 
 namespace RingFlash.Reference.Model;
 
-/// <content>Several sequences of unequal length in one pass, and the MTP layer by itself: what generation needs.</content>
+/// <content>
+/// Several sequences of unequal length in one pass, and the MTP layer by itself: what generation needs.
+/// </content>
 public sealed partial class RingFlashModel<T>
 {
     /// <summary>
@@ -27,8 +29,9 @@ public sealed partial class RingFlashModel<T>
     {
         ArgumentNullException.ThrowIfNull(input);
         ArgumentNullException.ThrowIfNull(sequences);
-        return Forward(
-            input with { RunMultiToken = false }, BeginRagged(input, sequences, 0, trace, cancellation));
+        CheckRagged(input, sequences);
+        using ArenaScope scope = OpenArena(input, trace);
+        return Run(input with { RunMultiToken = false }, BeginRagged(input, sequences, 0, trace, cancellation));
     }
 
     /// <summary>
@@ -38,7 +41,7 @@ public sealed partial class RingFlashModel<T>
     /// <param name="input">The token after each row, batch 1; neither positions, mask nor labels.</param>
     /// <param name="hiddenStates">
     /// [1, rows, hidden]: what the main model gave for each row, or for a draft the layer's own output of the row
-    /// before.
+    /// before; a copy, because this pass writes over the results of the last.
     /// </param>
     /// <param name="sequences">Whose rows they are; they follow those in the MTP layer's own cache slot.</param>
     /// <returns>The layer's output after its final norm, and the logits of the token after the next.</returns>
@@ -50,20 +53,22 @@ public sealed partial class RingFlashModel<T>
         ArgumentNullException.ThrowIfNull(sequences);
         MultiTokenWeights layer =
             weights.MultiToken ?? throw new InvalidOperationException("the model has no MTP layer");
+        CheckRagged(input, sequences);
+        using ArenaScope scope = OpenArena(input, null);
         Pass pass = BeginRagged(input, sequences, configuration.LayerCount, null, CancellationToken.None);
         HostTensor<T> output = MultiTokenLayer(input.Ids, hiddenStates, layer, pass); // [1, rows, hidden]
         return new ForwardResult<T>(output, Logits(output, input), null, null);
     }
 
     private HostTensor<T> AttendEach(
-        int index, HostTensor<T> query, HostTensor<T> key, HostTensor<T> value, Pass pass)
+        int index, HostTensor<T> query, HostTensor<T> key, HostTensor<T> value, in Pass pass)
     {
         if (pass.Sequences is [SequenceRows<T> only])
         {
             return Attend(index, query, key, value, only.Cache, pass);
         }
 
-        HostTensor<T> context = new(1, query.Shape[2], configuration.QueryWidth);
+        HostTensor<T> context = operators.Result<T>(1, query.Shape[2], configuration.QueryWidth);
         int first = 0;
         foreach (SequenceRows<T> sequence in pass.Sequences)
         {
@@ -88,8 +93,7 @@ public sealed partial class RingFlashModel<T>
         ForwardTrace<T>? trace,
         CancellationToken cancellation)
     {
-        CheckRagged(input, sequences);
-        long[] positions = new long[input.Ids.Length];
+        long[] positions = operators.Result<long>(input.Ids.Length).Values;
         int row = 0;
         foreach (SequenceRows<T> sequence in sequences)
         {
@@ -109,7 +113,8 @@ public sealed partial class RingFlashModel<T>
         if (input.Batch != 1 || input.Positions is not null || input.AttentionMask is not null
             || input.Labels is not null)
         {
-            throw new ArgumentException("rows of several sequences have batch 1 and their own positions", nameof(input));
+            throw new ArgumentException(
+                "rows of several sequences have batch 1 and their own positions", nameof(input));
         }
 
         int rows = sequences.Sum(sequence => sequence.Tokens);
@@ -125,10 +130,10 @@ public sealed partial class RingFlashModel<T>
     }
 
     /// <summary>Some consecutive tokens of every head: [1, heads, count, headDim].</summary>
-    private static HostTensor<T> Tokens(HostTensor<T> x, int first, int count)
+    private HostTensor<T> Tokens(HostTensor<T> x, int first, int count)
     {
         int heads = x.Shape[1], tokens = x.Shape[2], width = x.Width;
-        HostTensor<T> part = new(1, heads, count, width);
+        HostTensor<T> part = operators.Result<T>(1, heads, count, width);
         for (int head = 0; head < heads; head++)
         {
             x.Span.Slice(((head * tokens) + first) * width, count * width).CopyTo(part.Span[(head * count * width)..]);

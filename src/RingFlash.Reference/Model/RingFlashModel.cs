@@ -30,6 +30,7 @@ public sealed partial class RingFlashModel<T>
     private readonly ForwardOperators<T> operators;
     private readonly RotaryTable rotaryTable;
     private readonly float epsilon;
+    private readonly TensorArena arena = new();
 
     /// <summary>Brings configuration, weights and operators together.</summary>
     /// <param name="configuration">The configuration.</param>
@@ -49,14 +50,16 @@ public sealed partial class RingFlashModel<T>
     /// <param name="input">Tokens, positions, mask, labels.</param>
     /// <param name="cache">Tokens so far; extended. Null to run without one.</param>
     /// <param name="trace">Sees every intermediate result; null for none.</param>
-    /// <returns>Hidden states, logits, losses.</returns>
+    /// <returns>Hidden states, logits, losses; valid until the next pass, but see there.</returns>
     public ForwardResult<T> Forward(ForwardInput input, KeyValueCache<T>? cache = null, ForwardTrace<T>? trace = null)
     {
         ArgumentNullException.ThrowIfNull(input);
-        return Forward(input, Begin(input, cache, trace));
+        CheckLengths(input, cache);
+        using ArenaScope scope = OpenArena(input, trace);
+        return Run(input, Begin(input, cache, trace));
     }
 
-    private ForwardResult<T> Forward(ForwardInput input, Pass pass)
+    private ForwardResult<T> Run(ForwardInput input, in Pass pass)
     {
         ForwardTrace<T>? trace = pass.Trace;
         HostTensor<T> hiddenStates =
@@ -89,7 +92,7 @@ public sealed partial class RingFlashModel<T>
     {
         if (input.LogitRows is [])
         {
-            return new HostTensor<T>(1, 0, configuration.VocabularySize); // a chunk in the middle of a prompt
+            return operators.Result<T>(1, 0, configuration.VocabularySize); // a chunk in the middle of a prompt
         }
 
         HostTensor<T> headInput =
@@ -100,8 +103,9 @@ public sealed partial class RingFlashModel<T>
             headInput, weights.LanguageModelHead, []); // [batch, tokens or 1, vocabulary]
     }
 
-    private HostTensor<T> DecoderLayer(HostTensor<T> hiddenStates, int index, LayerWeights layer, Pass pass)
+    private HostTensor<T> DecoderLayer(HostTensor<T> hiddenStates, int index, LayerWeights layer, in Pass pass)
     {
+        arena.BeginLayer(index);
         string name = pass.Trace is null ? string.Empty : $"model.layers.{index}";
         HostTensor<T> normalised =
             operators.RmsNorm(hiddenStates, layer.InputLayerNorm, epsilon); // [batch, tokens, hidden]
@@ -113,12 +117,14 @@ public sealed partial class RingFlashModel<T>
         pass.Trace?.Tap($"{name}.post_attention_layernorm.output", normalised);
         HostTensor<T> fed = layer.Experts is null
             ? FeedForward(normalised, layer.DenseFeedForward!) // [batch, tokens, hidden]
-            : SparseBlock(normalised, $"{name}.mlp", layer.Experts, pass); // [batch, tokens, hidden]
+            : SparseBlock(normalised, index, layer.Experts, pass); // [batch, tokens, hidden]
         pass.Trace?.Tap($"{name}.mlp.output", fed);
-        return operators.ResidualAdd(residual, fed); // [batch, tokens, hidden]
+        HostTensor<T> output = operators.ResidualAdd(residual, fed); // [batch, tokens, hidden]
+        arena.EndLayer();
+        return output;
     }
 
-    private HostTensor<T> Attention(HostTensor<T> x, int index, LayerWeights layer, Pass pass)
+    private HostTensor<T> Attention(HostTensor<T> x, int index, LayerWeights layer, in Pass pass)
     {
         string name = pass.Trace is null ? string.Empty : $"model.layers.{index}.attention";
         HostTensor<T> queryKeyValue =
@@ -154,7 +160,7 @@ public sealed partial class RingFlashModel<T>
     }
 
     private HostTensor<T> Attend(
-        int index, HostTensor<T> query, HostTensor<T> key, HostTensor<T> value, KeyValueCache<T>? cache, Pass pass)
+        int index, HostTensor<T> query, HostTensor<T> key, HostTensor<T> value, KeyValueCache<T>? cache, in Pass pass)
     {
         int past = cache?.LengthOf(index) ?? 0, tokens = query.Shape[2];
         cache?.Append(index, key, value);
@@ -193,8 +199,9 @@ public sealed partial class RingFlashModel<T>
         return operators.LinearProjection(activated, block.Down, []); // [batch, tokens, hidden]
     }
 
-    private HostTensor<T> SparseBlock(HostTensor<T> x, string name, SparseWeights block, Pass pass)
+    private HostTensor<T> SparseBlock(HostTensor<T> x, int index, SparseWeights block, in Pass pass)
     {
+        string name = pass.Trace is null ? string.Empty : $"model.layers.{index}.mlp";
         HostTensor<T> routerLogits = operators.RouterLogits(x, block.Gate); // [tokens, experts]
         pass.Trace?.Tap($"{name}.gate.logits", routerLogits);
         HostTensor<T> scores = operators.RouterScores(routerLogits); // [tokens, experts]
@@ -224,11 +231,15 @@ public sealed partial class RingFlashModel<T>
         return operators.ResidualAdd(routed.Reshape(x.Shape), shared); // [batch, tokens, hidden]
     }
 
-    private HostTensor<T> MultiTokenLogits(HostTensor<T> normalised, MultiTokenWeights layer, Pass pass)
+    private HostTensor<T> MultiTokenLogits(HostTensor<T> normalised, MultiTokenWeights layer, in Pass pass)
     {
         // The ids move left by one, so that position t sees token t + 1; the last column becomes token 0, as published.
-        long[] shifted = [.. pass.Input.Ids.Select((_, position) =>
-            position % pass.Input.Tokens == pass.Input.Tokens - 1 ? 0 : pass.Input.Ids[position + 1])];
+        long[] ids = pass.Input.Ids, shifted = operators.Result<long>(ids.Length).Values;
+        for (int position = 0; position < ids.Length; position++)
+        {
+            shifted[position] = (position + 1) % pass.Input.Tokens == 0 ? 0 : ids[position + 1];
+        }
+
         HostTensor<T> output = MultiTokenLayer(shifted, normalised, layer, pass); // [batch, tokens, hidden]
         HostTensor<T> logits =
             operators.LinearProjection(output, weights.LanguageModelHead, []); // [batch, tokens, vocabulary]
@@ -237,7 +248,7 @@ public sealed partial class RingFlashModel<T>
     }
 
     private HostTensor<T> MultiTokenLayer(
-        long[] nextIds, HostTensor<T> normalised, MultiTokenWeights layer, Pass pass)
+        long[] nextIds, HostTensor<T> normalised, MultiTokenWeights layer, in Pass pass)
     {
         int index = configuration.LayerCount;
         weights.Residency?.EnterLayer(index);
@@ -283,11 +294,16 @@ public sealed partial class RingFlashModel<T>
             multiToken is null ? null : double.CreateChecked(multiToken.Values[0]));
     }
 
+    private ArenaScope OpenArena(ForwardInput input, ForwardTrace<T>? trace)
+    {
+        arena.BeginPass(input.Batch, input.Tokens);
+        operators.Arena = trace is null ? arena : null; // a trace may keep what it is shown
+        return new ArenaScope(operators);
+    }
+
     private Pass Begin(ForwardInput input, KeyValueCache<T>? cache, ForwardTrace<T>? trace)
     {
-        CheckLengths(input, cache);
         int past = cache?.Length ?? 0;
-        long[] positions = input.Positions ?? [.. input.Ids.Select((_, index) => (long)past + (index % input.Tokens))];
         bool padded = input.AttentionMask?.Contains(0) ?? false;
         if (padded && weights.MultiToken is not null && input.RunMultiToken && cache is not null
             && cache.LengthOf(configuration.LayerCount) != past)
@@ -299,16 +315,32 @@ public sealed partial class RingFlashModel<T>
         }
 
         byte[] visible = padded ? Array.ConvertAll(input.AttentionMask!, mask => (byte)(mask == 0 ? 0 : 1)) : [];
-        return Begin(new Pass(input, cache, [], trace, visible, CancellationToken.None), positions);
+        return Begin(new Pass(input, cache, [], trace, visible, CancellationToken.None), Positions(input, past));
     }
 
-    private Pass Begin(Pass pass, long[] positions)
+    private Pass Begin(in Pass pass, long[] positions)
     {
         (HostTensor<T> cosine, HostTensor<T> sine) =
             operators.RotaryTables(rotaryTable, positions, pass.Input.Batch); // [batch, tokens, R]
         pass.Trace?.Tap("model.rotary_emb.cos", cosine);
         pass.Trace?.Tap("model.rotary_emb.sin", sine);
         return pass with { Cosine = cosine, Sine = sine };
+    }
+
+    private long[] Positions(ForwardInput input, int past)
+    {
+        if (input.Positions is not null)
+        {
+            return input.Positions;
+        }
+
+        long[] positions = operators.Result<long>(input.Ids.Length).Values;
+        for (int index = 0; index < positions.Length; index++)
+        {
+            positions[index] = (long)past + (index % input.Tokens);
+        }
+
+        return positions;
     }
 
     /// <summary>Refuses what would otherwise run and mean nothing.</summary>
@@ -346,9 +378,9 @@ public sealed partial class RingFlashModel<T>
         }
     }
 
-    private static HostTensor<T> Rows(HostTensor<T> hiddenStates, int[] rows)
+    private HostTensor<T> Rows(HostTensor<T> hiddenStates, int[] rows)
     {
-        HostTensor<T> chosen = new(1, rows.Length, hiddenStates.Width);
+        HostTensor<T> chosen = operators.Result<T>(1, rows.Length, hiddenStates.Width);
         for (int row = 0; row < rows.Length; row++)
         {
             hiddenStates.Row(rows[row]).CopyTo(chosen.Row(row));
@@ -357,10 +389,10 @@ public sealed partial class RingFlashModel<T>
         return chosen;
     }
 
-    private static HostTensor<T> LastToken(HostTensor<T> hiddenStates)
+    private HostTensor<T> LastToken(HostTensor<T> hiddenStates)
     {
         int batch = hiddenStates.Shape[0], tokens = hiddenStates.Shape[1];
-        HostTensor<T> last = new(batch, 1, hiddenStates.Width);
+        HostTensor<T> last = operators.Result<T>(batch, 1, hiddenStates.Width);
         for (int sequence = 0; sequence < batch; sequence++)
         {
             hiddenStates.Row((sequence * tokens) + tokens - 1).CopyTo(last.Row(sequence));
@@ -370,7 +402,7 @@ public sealed partial class RingFlashModel<T>
     }
 
     /// <summary>What all layers of one pass share: either one cache, or several sequences with their own.</summary>
-    private sealed record Pass(
+    private readonly record struct Pass(
         ForwardInput Input,
         KeyValueCache<T>? Cache,
         IReadOnlyList<SequenceRows<T>> Sequences,
@@ -383,5 +415,11 @@ public sealed partial class RingFlashModel<T>
 
         /// <summary>[batch, tokens, R].</summary>
         public HostTensor<T> Sine { get; init; } = null!;
+    }
+
+    /// <summary>The time in which results lie in the arena.</summary>
+    private readonly struct ArenaScope(ForwardOperators<T> operators) : IDisposable
+    {
+        public void Dispose() => operators.Arena = null;
     }
 }
