@@ -1,13 +1,12 @@
 using System;
 using System.CommandLine;
-using System.Globalization;
-using System.IO;
 using System.Linq;
 using System.Net;
 using System.Threading;
 using System.Threading.Tasks;
 using RingFlash.Cli.Reports;
 using RingFlash.Cli.Server;
+using RingFlash.Reference.Configuration;
 using RingFlash.Reference.Generation;
 using RingFlash.Reference.Numerics;
 using RingFlash.Reference.Tokenization;
@@ -17,6 +16,8 @@ namespace RingFlash.Cli.Commands;
 /// <summary><c>ringflash serve</c>: an HTTP server that speaks as OpenAI's and vLLM's do.</summary>
 internal static class ServeCommand
 {
+    private const int UsualCacheTokens = 8192;
+
     private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(10);
 
     /// <summary>Creates the command.</summary>
@@ -35,7 +36,7 @@ internal static class ServeCommand
             HelpName = "ADDRESS",
             DefaultValueFactory = _ => "127.0.0.1",
         };
-        Option<string> port = Number("--port", "The port; 0 takes a free one.", "8000");
+        Option<int> port = Number("--port", "The port; 0 takes a free one.", 8000);
         Option<string?> apiKey = new("--api-key")
         {
             Description = "What clients must send as Authorization: Bearer KEY. Default: RINGFLASH_API_KEY, which other "
@@ -66,18 +67,23 @@ internal static class ServeCommand
             Description = "Tell the routed experts in every answer, as vLLM does with "
                 + "--enable-return-routed-experts. Default: where a request says return_routed_experts.",
         };
-        Option<string> maxLogProbabilities = Number(
-            "--max-logprobs", "The most likely tokens that a request may ask for at a place; -1 for all.", "20");
-        Option<string> running = Number(
-            "--running", "Answers that are computed together.", Text(usual.RunningRequests));
-        Option<string> waiting = Number(
-            "--waiting", "Answers that may wait for that; more are told to come back (429).", Text(usual.WaitingRequests));
-        Option<string?> contextTokens = new("--context")
+        Option<int> maxLogProbabilities = Number(
+            "--max-logprobs", "The most likely tokens that a request may ask for at a place; -1 for all.", 20);
+        Option<int> running = Number("--running", "Answers that are computed together.", usual.RunningRequests);
+        Option<int> waiting = Number(
+            "--waiting", "Answers that may wait for that; more are told to come back (429).", usual.WaitingRequests);
+        Option<int?> contextTokens = new("--context")
         {
             Description = "The most tokens of prompt and answer. Default: what the model was trained on.",
             HelpName = "TOKENS",
         };
-        Option<string?> yarn = new("--yarn")
+        Option<int?> cacheTokens = new("--cache-tokens")
+        {
+            Description = "The most tokens that all answers together come to hold; one waits until its worst case fits "
+                + $"in. Default: {UsualCacheTokens} for each of --running, and at least one context.",
+            HelpName = "TOKENS",
+        };
+        Option<double?> yarn = new("--yarn")
         {
             Description = "Stretch the context by YaRN; the published recipe is 4. It changes short prompts too.",
             HelpName = "FACTOR",
@@ -93,7 +99,7 @@ internal static class ServeCommand
             Description = "Take no more memory than this in all, e.g. 8GB. Default: three quarters of the machine.",
             HelpName = "SIZE",
         };
-        Option<string> timeout = Number("--timeout", "Seconds until an answer must be complete.", "600");
+        Option<int> timeout = Number("--timeout", "Seconds until an answer must be complete.", 600);
 
         ToolCommand command = new(
             "serve",
@@ -105,7 +111,7 @@ internal static class ServeCommand
             "RINGFLASH_API_KEY=… ringflash serve Ring-mini-2.0 --host 0.0.0.0")
         {
             model, host, port, apiKey, name, template, splitReasoning, plain, routedExperts, maxLogProbabilities,
-            running, waiting, contextTokens, yarn, precision, memoryLimit, timeout,
+            running, waiting, contextTokens, cacheTokens, yarn, precision, memoryLimit, timeout,
         };
         command.SetAction((parsed, cancellation) =>
         {
@@ -114,28 +120,31 @@ internal static class ServeCommand
             {
                 ModelName = parsed.GetValue(name) ?? typed,
                 Address = ParseAddress(parsed.GetValue(host)!),
-                Port = Parse(parsed.GetValue(port)!, "--port", 0, ushort.MaxValue),
+                Port = Check(parsed.GetValue(port), "--port", 0, ushort.MaxValue),
                 ApiKey = ParseKey(parsed.GetValue(apiKey) ?? context.ApiKey),
-                MaxLogProbabilities =
-                    Parse(parsed.GetValue(maxLogProbabilities)!, "--max-logprobs", -1, int.MaxValue),
+                MaxLogProbabilities = Check(parsed.GetValue(maxLogProbabilities), "--max-logprobs", -1, int.MaxValue),
                 SplitReasoning = parsed.GetValue(splitReasoning),
                 PlainContent = parsed.GetValue(plain),
                 RoutedExperts = parsed.GetValue(routedExperts),
-                AnswerTime = TimeSpan.FromSeconds(Parse(parsed.GetValue(timeout)!, "--timeout", 1, 1_000_000)),
+                AnswerTime = TimeSpan.FromSeconds(Check(parsed.GetValue(timeout), "--timeout", 1, 1_000_000)),
             };
             GenerationLimits limits = new()
             {
-                RunningRequests = Parse(parsed.GetValue(running)!, "--running", 1, 1024),
-                WaitingRequests = Parse(parsed.GetValue(waiting)!, "--waiting", 0, 65536),
-                ContextTokens = parsed.GetValue(contextTokens) is string tokens
-                    ? Parse(tokens, "--context", 2, int.MaxValue)
+                RunningRequests = Check(parsed.GetValue(running), "--running", 1, 1024),
+                WaitingRequests = Check(parsed.GetValue(waiting), "--waiting", 0, 65536),
+                ContextTokens = parsed.GetValue(contextTokens),
+                CacheTokens = parsed.GetValue(cacheTokens) is int tokens
+                    ? Check(tokens, "--cache-tokens", 2, int.MaxValue)
                     : null,
             };
             GenerationSettings generation = new(
                 parsed.GetValue(precision)!,
                 limits,
-                parsed.GetValue(yarn) is string factor ? ParseFactor(factor) : null,
-                parsed.GetValue(memoryLimit) is string size ? ByteSize.Parse(size, "--memory-limit") : null);
+                parsed.GetValue(yarn),
+                parsed.GetValue(memoryLimit) is string size ? ByteSize.Parse(size, "--memory-limit") : null)
+            {
+                CachedTokens = 0, // known when the model is
+            };
             return Run(typed, ParseTemplate(parsed.GetValue(template)), settings, generation, context, cancellation);
         });
         return command;
@@ -151,8 +160,7 @@ internal static class ServeCommand
     {
         ApiServer.CheckOpenness(settings); // before weights are read
         ModelName opened = ModelName.Open(typed, context.CurrentDirectory);
-        ModelTokenizer? tokenizer = GenerationModel.TokenizerOf(opened, typed);
-        await using GenerationModel model = GenerationModel.Start(opened, generation, tokenizer);
+        await using GenerationModel model = Start(opened, generation);
         ServedModel served = Chats(model, format);
         await using ApiServer server = await ApiServer.Start(
             served, settings, exception => context.Error.WriteLine($"ringflash: {exception}"), cancellation)
@@ -166,6 +174,29 @@ internal static class ServeCommand
         finally
         {
             await server.Stop(Farewell).ConfigureAwait(false);
+        }
+    }
+
+    private static GenerationModel Start(ModelName opened, GenerationSettings generation)
+    {
+        try
+        {
+            ModelConfiguration configuration = generation.Yarn is double factor
+                ? ContextLength.WithYarn(opened.Configuration, factor)
+                : opened.Configuration;
+            GenerationLimits limits = generation.Limits;
+            long cached = limits.CacheTokens ?? Math.Max(
+                limits.ContextTokens ?? ContextLength.Of(configuration),
+                (long)limits.RunningRequests * UsualCacheTokens);
+            return GenerationModel.Start(
+                opened,
+                generation with { Limits = limits with { CacheTokens = cached }, CachedTokens = cached },
+                GenerationModel.TokenizerOf(opened));
+        }
+        catch
+        {
+            opened.Dispose();
+            throw;
         }
     }
 
@@ -199,25 +230,17 @@ internal static class ServeCommand
         context.Output.Flush();
     }
 
-    private static Option<string> Number(string name, string description, string usual) => new(name)
+    private static Option<int> Number(string name, string description, int usual) => new(name)
     {
         Description = description,
         HelpName = "N",
         DefaultValueFactory = _ => usual,
     };
 
-    private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
-
-    private static int Parse(string text, string option, int minimum, int maximum) =>
-        int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int number)
-        && number >= minimum && number <= maximum
+    private static int Check(int number, string option, int minimum, int maximum) =>
+        number >= minimum && number <= maximum
             ? number
-            : throw new UsageException($"{option}: '{text}' is not a whole number from {minimum} to {maximum}");
-
-    private static double ParseFactor(string text) =>
-        double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double factor)
-            ? factor
-            : throw new UsageException($"--yarn: '{text}' is not a number");
+            : throw new UsageException($"{option}: {number} is not from {minimum} to {maximum}");
 
     private static IPAddress ParseAddress(string text) =>
         text == "localhost" ? IPAddress.Loopback

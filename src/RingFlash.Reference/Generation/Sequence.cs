@@ -262,7 +262,11 @@ internal sealed class Sequence
         history.Add(id);
         bool isEnd = !Request.Sampling.IgnoreEndOfSequence && engine.EndOfSequenceIds.Contains(id);
         bool isStop = Request.Sampling.StopTokenIds.Contains(id);
-        string grown = isEnd || isStop || decoder is null ? string.Empty : text.Append(decoder.Append(id));
+
+        // A vocabulary may be larger than its tokenizer's; a row without a token has no text, as in Hugging Face.
+        string grown = isEnd || isStop || decoder is null || !engine.Tokenizer!.Contains(id)
+            ? string.Empty
+            : text.Append(decoder.Append(id));
         stopTokenId = isStop ? id : null;
         finish = isEnd || isStop || text.Found is not null ? FinishReason.Stop
             : Ids.Count == MaxLength ? FinishReason.Length
