@@ -142,6 +142,8 @@ internal sealed class ServerUnderTest : IAsyncDisposable
         }
     }
 
+    public Task Stop() => server.Stop(TimeSpan.FromSeconds(20));
+
     public async ValueTask DisposeAsync()
     {
         Client.Dispose();
