@@ -39,8 +39,8 @@ internal static class ServeCommand
         Option<int> port = Number("--port", "The port; 0 takes a free one.", 8000);
         Option<string?> apiKey = new("--api-key")
         {
-            Description = "What clients must send as Authorization: Bearer KEY. Default: RINGFLASH_API_KEY, which other "
-                + "users of the machine do not see.",
+            Description = "What clients must send as Authorization: Bearer KEY. Default: the variable "
+                + "RINGFLASH_API_KEY, which other users of the machine do not see.",
             HelpName = "KEY",
         };
         Option<string?> name = new("--served-model-name")
@@ -103,8 +103,8 @@ internal static class ServeCommand
 
         ToolCommand command = new(
             "serve",
-            "Serves /v1/completions, /v1/chat/completions, /v1/models, /health, /tokenize and /detokenize for clients of "
-            + "OpenAI and vLLM, with logprobs, prompt_logprobs and routed experts that are the reference's own bits.",
+            "Serves /v1/completions, /v1/chat/completions, /v1/models, /health, /tokenize and /detokenize for clients "
+            + "of OpenAI and vLLM, with logprobs, prompt_logprobs and routed experts that are the reference's own bits.",
             "ringflash serve Ring-mini-2.0",
             "ringflash serve Ring-flash-2.0 --memory-limit 24GB --yarn 4 --split-reasoning",
             "ringflash serve synthetic:ring-mini-2.0@7 --port 0 --max-logprobs -1   # token ids only",
@@ -184,6 +184,8 @@ internal static class ServeCommand
             ModelConfiguration configuration = generation.Yarn is double factor
                 ? ContextLength.WithYarn(opened.Configuration, factor)
                 : opened.Configuration;
+            ModelTokenizer? tokenizer = GenerationModel.TokenizerOf(opened);
+            tokenizer?.EnsureFits(configuration.VocabularySize);
             GenerationLimits limits = generation.Limits;
             long cached = limits.CacheTokens ?? Math.Max(
                 limits.ContextTokens ?? ContextLength.Of(configuration),
@@ -191,7 +193,7 @@ internal static class ServeCommand
             return GenerationModel.Start(
                 opened,
                 generation with { Limits = limits with { CacheTokens = cached }, CachedTokens = cached },
-                GenerationModel.TokenizerOf(opened));
+                tokenizer);
         }
         catch
         {

@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace RingFlash.Cli.Server;
 
-/// <summary>Answers of <c>/v1/chat/completions</c>; they also name the format that the prompt was rendered in.</summary>
+/// <summary>Answers of <c>/v1/chat/completions</c>; they name the format that the prompt was rendered in.</summary>
 /// <param name="call">The request.</param>
 /// <param name="model">Who answers.</param>
 /// <param name="modelName">Its name.</param>

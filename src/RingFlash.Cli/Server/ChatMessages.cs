@@ -10,9 +10,9 @@ using RingFlash.Reference.Tokenization;
 namespace RingFlash.Cli.Server;
 
 /// <summary>
-/// Messages as clients of vLLM send them, brought into the one form that templates read. As in vLLM, the texts of a list
-/// of parts are joined by line feeds, arguments of calls are the object that their text holds, and <c>reasoning</c> is
-/// another name for <c>reasoning_content</c>.
+/// Messages as clients of vLLM send them, brought into the one form that templates read. As in vLLM, the texts of a
+/// list of parts are joined by line feeds, arguments of calls are the object that their text holds, and
+/// <c>reasoning</c> is another name for <c>reasoning_content</c>.
 /// </summary>
 /// <remarks>Source: vllm-project/vllm@002032ee vllm/entrypoints/chat_utils.py.</remarks>
 internal static class ChatMessages

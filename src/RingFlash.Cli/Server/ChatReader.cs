@@ -21,7 +21,7 @@ internal static class ChatReader
         ModelField.Check(fields, settings);
         if (fields.Flag("echo"))
         {
-            throw fields.Refuse("echo", "is not supported in chats; the prompt's log-probabilities are prompt_logprobs");
+            throw fields.Refuse("echo", "is not supported in chats; prompt_logprobs scores the prompt");
         }
 
         bool logProbabilities = fields.Flag("logprobs");
@@ -40,7 +40,8 @@ internal static class ChatReader
         bool reasoning = fields.Flag("include_reasoning", absent: true);
         if (!reasoning && !settings.SplitReasoning)
         {
-            throw fields.Refuse("include_reasoning", "false needs a server that tells it apart, serve --split-reasoning");
+            throw fields.Refuse(
+                "include_reasoning", "false needs a server that tells it apart, serve --split-reasoning");
         }
 
         Prompt prompt = ReadPrompt(fields, model, settings);

@@ -172,7 +172,10 @@ internal sealed record GenerationFields
                 [.. fields.ItemsOf(list, "stop", MostStops).Select(item => fields.TextOf(item.Value, item.Name))],
         },
         StopTokenIds =
-            [.. fields.Items("stop_token_ids").Select(item => (int)fields.IntegerOf(item.Value, item.Name, 0, int.MaxValue))],
+        [
+            .. fields.Items("stop_token_ids").Select(
+                item => (int)fields.IntegerOf(item.Value, item.Name, 0, int.MaxValue)),
+        ],
         IgnoreEndOfSequence = fields.Flag("ignore_eos"),
     };
 

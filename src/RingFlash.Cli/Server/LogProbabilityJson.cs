@@ -11,8 +11,8 @@ namespace RingFlash.Cli.Server;
 
 /// <summary>The three forms in which answers tell log-probabilities.</summary>
 /// <remarks>
-/// A number is the float32 of the engine, written as the float64 of the same value: both a client that reads float64 and
-/// one that reads float32 get the engine's bits. Minus infinity, for which JSON has no number, is vLLM's −9999.
+/// A number is the float32 of the engine, written as the float64 of the same value: both a client that reads float64
+/// and one that reads float32 get the engine's bits. Minus infinity, for which JSON has no number, is vLLM's −9999.
 /// Order and keys are those of vllm-project/vllm@030ea52 vllm/entrypoints/openai/completion/serving.py.
 /// </remarks>
 /// <param name="tokenizer">The tokenizer; null for none.</param>
@@ -183,5 +183,6 @@ internal sealed class LogProbabilityJson(ModelTokenizer? tokenizer, bool tokensA
         json.WriteEndArray();
     }
 
-    private string Name(int id) => tokensAsIds ? TokenWords.ById(id) : TokenWords.Text(tokenizer, id) ?? TokenWords.ById(id);
+    private string Name(int id) =>
+        (tokensAsIds ? null : TokenWords.Text(tokenizer, id)) ?? TokenWords.ById(id);
 }

@@ -3,8 +3,8 @@ using System;
 namespace RingFlash.Cli.Server;
 
 /// <summary>
-/// Tells the reasoning in <c>&lt;think&gt;…&lt;/think&gt;</c> from the answer behind it while the text comes in. Reasoning
-/// is only what the text begins with, white space before it aside; an answer may speak of the words later on.
+/// Tells the reasoning in <c>&lt;think&gt;…&lt;/think&gt;</c> from the answer behind it while the text comes in.
+/// Reasoning is only what the text begins with, white space before it aside; an answer may speak of the words later on.
 /// </summary>
 /// <remarks>Nothing of either is changed; the two words themselves, and white space before the first, are left out.
 /// </remarks>

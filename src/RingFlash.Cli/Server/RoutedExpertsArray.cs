@@ -10,7 +10,7 @@ namespace RingFlash.Cli.Server;
 /// The routed experts as vLLM sends them: base64 of a NumPy file, [tokens − 1, layers, top-k], uint8 where 256 experts
 /// or fewer exist, else uint16. The last token has not been through the model.
 /// </summary>
-/// <remarks>Source: vllm-project/vllm@002032ee vllm/entrypoints/openai/completion/protocol.py, routed_experts.</remarks>
+/// <remarks>Source: vllm-project/vllm@002032ee vllm/entrypoints/openai/completion/protocol.py.</remarks>
 internal static class RoutedExpertsArray
 {
     private const int Alignment = 64; // of NumPy's header
@@ -46,9 +46,10 @@ internal static class RoutedExpertsArray
 
     private static byte[] Header(int width, int tokens, int layers, int topK)
     {
+        string type = width == 1 ? "|u1" : "<u2";
         string text = string.Create(
             CultureInfo.InvariantCulture,
-            $"{{'descr': '{(width == 1 ? "|u1" : "<u2")}', 'fortran_order': False, 'shape': ({tokens}, {layers}, {topK}), }}");
+            $"{{'descr': '{type}', 'fortran_order': False, 'shape': ({tokens}, {layers}, {topK}), }}");
         byte[] magic = [0x93, .. "NUMPY"u8, 1, 0, 0, 0];
         int length = (magic.Length + text.Length + 1 + Alignment - 1) / Alignment * Alignment;
         BinaryPrimitives.WriteUInt16LittleEndian(magic.AsSpan(8), (ushort)(length - magic.Length));

@@ -135,7 +135,10 @@ public sealed class BadRequestTests : IClassFixture<BadRequestTests.Fixture>
             "max_completion_tokens"
         },
         { Chats, """{"messages": [{"role": "user", "content": "hi"}], "echo": true}""", "echo" },
-        { Chats, """{"messages": [{"role": "user", "content": "hi"}], "include_reasoning": false}""", "include_reasoning" },
+        {
+            Chats, """{"messages": [{"role": "user", "content": "hi"}], "include_reasoning": false}""",
+            "include_reasoning"
+        },
         { "/tokenize", """{}""", "prompt" },
         { "/tokenize", """{"prompt": [1]}""", "prompt" },
         { "/tokenize", """{"messages": 1}""", "messages" },
@@ -149,7 +152,8 @@ public sealed class BadRequestTests : IClassFixture<BadRequestTests.Fixture>
     public static TheoryData<string> NoObjects =>
     [
         "", " ", "x", "{", "[1]", "null", "\"a\"", "{\"prompt\": [1],}", "{\"prompt\": [1]} x", "{\"prompt\": NaN}",
-        "{\"prompt\": [1], \"temperature\": Infinity}", "{'prompt': [1]}", "/* */{\"prompt\": [1]}", "{\"prompt\": [01]}",
+        "{\"prompt\": [1], \"temperature\": Infinity}", "{'prompt': [1]}", "/* */{\"prompt\": [1]}",
+        "{\"prompt\": [01]}",
         "{\"prompt\": \"\u0001\"}", new string('[', 5000) + new string(']', 5000),
         "{\"prompt\": " + new string('[', 80) + new string(']', 80) + "}",
     ];
@@ -195,7 +199,8 @@ public sealed class BadRequestTests : IClassFixture<BadRequestTests.Fixture>
                         Assert.True(answer.Status == 400, $"{body}: {answer.Status} {answer.Body}");
                         AssertError(answer);
                         string field = (string)answer.Error["param"]!;
-                        Assert.True(field == name || field.StartsWith($"{name}[", StringComparison.Ordinal), body + field);
+                        Assert.True(
+                            field == name || field.StartsWith($"{name}[", StringComparison.Ordinal), body + field);
                         refused++;
                     }
                 }

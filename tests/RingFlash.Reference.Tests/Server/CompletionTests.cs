@@ -174,7 +174,11 @@ public sealed class CompletionTests : IAsyncLifetime
     {
         JsonNode together = await server.Ask(Path, new
         {
-            prompt = new int[][] { [1, 2, 3], [9], [4, 400] }, n = 3, seed = 50, max_tokens = 9, return_token_ids = true,
+            prompt = new int[][] { [1, 2, 3], [9], [4, 400] },
+            n = 3,
+            seed = 50,
+            max_tokens = 9,
+            return_token_ids = true,
         });
         Assert.Equal(9, together["choices"]!.AsArray().Count);
         int[][] prompts = [[1, 2, 3], [9], [4, 400]];

@@ -41,7 +41,9 @@ public sealed class LimitTests
         Assert.Contains("\"code\":413", declared, StringComparison.Ordinal);
 
         string endless = await Talk(
-            server, head + "Transfer-Encoding: chunked\r\n\r\n", Enumerable.Repeat($"10000\r\n{new string(' ', 65536)}\r\n", 200));
+            server,
+            head + "Transfer-Encoding: chunked\r\n\r\n",
+            Enumerable.Repeat($"10000\r\n{new string(' ', 65536)}\r\n", 200));
         Assert.StartsWith("HTTP/1.1 413 ", endless, StringComparison.Ordinal);
         await AssertServing(server);
     }
@@ -68,7 +70,7 @@ public sealed class LimitTests
     {
         await using ServerUnderTest server = await ServerUnderTest.Start(settings => settings with
         {
-            HeaderTime = TimeSpan.FromSeconds(1), SlowBodyTime = TimeSpan.FromSeconds(1),
+            HeaderTime = TimeSpan.FromSeconds(1), SlowBodyTime = TimeSpan.FromSeconds(1.5),
         });
         string begun = headers
             ? "POST /v1/completions HTTP/1.1\r\nX-Slow: "
@@ -131,7 +133,9 @@ public sealed class LimitTests
         await using ServerUnderTest server =
             await ServerUnderTest.Start(settings => settings with { ApiKey = "s3cret" });
         Assert.Equal((0, 0), await server.Load());
-        foreach (string? key in new[] { null, "Bearer wrong", "Bearer s3cre", "Bearer s3crett", "Basic s3cret", "s3cret" })
+        string?[] keys = [null, "Bearer wrong", "Bearer s3cre", "Bearer s3crett", "Basic s3cret", "s3cret"];
+        string[] paths = [Path, "/v1/chat/completions", "/tokenize", "/detokenize", "/v1/models", "/x"];
+        foreach (string? key in keys)
         {
             server.Client.DefaultRequestHeaders.Remove("Authorization");
             if (key is not null)
@@ -139,7 +143,7 @@ public sealed class LimitTests
                 server.Client.DefaultRequestHeaders.TryAddWithoutValidation("Authorization", key);
             }
 
-            foreach (string path in new[] { Path, "/v1/chat/completions", "/tokenize", "/detokenize", "/v1/models", "/x" })
+            foreach (string path in paths)
             {
                 Answer refused = await server.Post(path, Short);
                 Assert.Equal((401, "AuthenticationError"), (refused.Status, (string)refused.Error["type"]!));
@@ -185,8 +189,10 @@ public sealed class LimitTests
     public async Task AServerThatStopsFinishesItsAnswers()
     {
         ServerUnderTest server = await ServerUnderTest.Start();
-        Task<List<JsonNode>> answer = server.Stream(
-            Path, new { prompt = new[] { 1 }, max_tokens = 300, ignore_eos = true, stream = true, return_token_ids = true });
+        Task<List<JsonNode>> answer = server.Stream(Path, new
+        {
+            prompt = new[] { 1 }, max_tokens = 300, ignore_eos = true, stream = true, return_token_ids = true,
+        });
         while ((await server.Load()).Running == 0 && !answer.IsCompleted)
         {
             await Task.Delay(1);

@@ -58,7 +58,8 @@ public sealed class ManyClientsTests(ITestOutputHelper output)
                 Interlocked.Increment(ref answered);
             }
         })));
-        output.WriteLine($"{answered} answers to {Clients} clients in {watch.Elapsed.TotalSeconds:0.0} s, {sentAway} times 429");
+        output.WriteLine(
+            $"{answered} answers to {Clients} clients in {watch.Elapsed.TotalSeconds:0.0} s, {sentAway} times 429");
         Assert.InRange(answered, Clients, int.MaxValue);
         Assert.InRange(sentAway, 1, int.MaxValue);
         await server.Idle();
@@ -77,7 +78,9 @@ public sealed class ManyClientsTests(ITestOutputHelper output)
             ["return_token_ids"] = true,
             ["n"] = 1 + (index % 4 == 1 ? 1 : 0),
         };
-        string words = string.Join(' ', Enumerable.Range(0, 1 + (index * 5 % 60)).Select(word => $"word {word * index}"));
+        string words = string.Join(
+            ' ', Enumerable.Range(0, 1 + (index * 5 % 60)).Select(word => $"word {word * index}"));
+        int[] ids = [.. Enumerable.Range(0, 1 + (index * 11 % 200)).Select(id => id * index % 512)];
         if (chat)
         {
             request["messages"] = new JsonArray(new JsonObject { ["role"] = "user", ["content"] = words });
@@ -87,7 +90,7 @@ public sealed class ManyClientsTests(ITestOutputHelper output)
         else
         {
             request["prompt"] = index % 2 == 0
-                ? new JsonArray([.. Enumerable.Range(0, 1 + (index * 11 % 200)).Select(id => (JsonNode)((id * index) % 512))])
+                ? new JsonArray([.. ids.Select(id => (JsonNode)id)])
                 : words;
             request["logprobs"] = 2;
             request["echo"] = index % 4 == 2;

@@ -80,7 +80,8 @@ public sealed class OfficialClientTests : IAsyncLifetime
         await foreach (StreamingChatCompletionUpdate update in Chat().CompleteChatStreamingAsync(Messages(), Options()))
         {
             text.Append(string.Concat(update.ContentUpdate.Select(part => part.Text)));
-            logProbabilities.AddRange(update.ContentTokenLogProbabilities.Select(token => (double)token.LogProbability));
+            logProbabilities.AddRange(
+                update.ContentTokenLogProbabilities.Select(token => (double)token.LogProbability));
             finish = update.FinishReason ?? finish;
             usage = update.Usage ?? usage;
         }
