@@ -98,6 +98,8 @@ internal static class Program
             VerifyCommand.Create(context),
             IcePopCommand.Create(context),
             SynthCommand.Create(context),
+            InspectCommand.Create(context),
+            TokenizeCommand.Create(context),
             CaptureCommand.Create(context),
             GenerateCommand.Create(context),
             BenchCommand.Create(context),

@@ -15,6 +15,8 @@ internal static class Program
         {
             case ["objective", ..]:
                 return ObjectiveBenchmark.Run(args.Length > 1 ? args[1] : "python3");
+            case ["decode"]:
+                return DecodeBenchmark.Run();
             case ["experts"]:
                 return ExpertsBenchmark.Run();
             case ["gemm", ..]:
@@ -26,11 +28,13 @@ internal static class Program
             case ["elementwise", ..]:
                 return ElementwiseBenchmark.Run(args.Length > 1 ? args[1] : "python3");
             case ["tokenizer", string tokenizer, ..]:
-                return TokenizerBenchmark.Run(tokenizer, args.Length > 2 ? args[2] : "node", args[Math.Min(3, args.Length)..]);
+                return TokenizerBenchmark.Run(
+                    tokenizer, args.Length > 2 ? args[2] : "node", args[Math.Min(3, args.Length)..]);
             default:
                 Console.Error.WriteLine("usage: dotnet run -c Release --project tools/Benchmarks -- WORD");
                 Console.Error.WriteLine("  objective [PYTHON-WITH-TORCH]");
                 Console.Error.WriteLine("  gemm [bf16] [f32] [fp8]");
+                Console.Error.WriteLine("  decode");
                 Console.Error.WriteLine("  experts");
                 Console.Error.WriteLine("  synth [FOLDER-ON-THE-DISK-TO-MEASURE]");
                 Console.Error.WriteLine("  attention [PYTHON-WITH-TORCH]");

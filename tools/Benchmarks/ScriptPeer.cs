@@ -6,8 +6,8 @@ using System.IO;
 namespace RingFlash.Benchmarks;
 
 /// <summary>
-/// A Python or Node script beside this program that answers every line with the milliseconds of one run, so that both sides can
-/// be timed in alternation. Its first line is "ready" and what it wants to have printed, or an error.
+/// A Python or Node script beside this program that answers every line with the milliseconds of one run, so that
+/// both sides can be timed in alternation. Its first line is "ready" and what it wants to have printed, or an error.
 /// </summary>
 internal sealed class ScriptPeer : IDisposable
 {

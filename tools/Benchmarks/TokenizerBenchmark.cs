@@ -24,7 +24,7 @@ internal static class TokenizerBenchmark
 
     /// <summary>Runs.</summary>
     /// <param name="path">A published <c>tokenizer.json</c>.</param>
-    /// <param name="node">A Node with the package <c>tokenizers</c>; without one the peer is named as not available.</param>
+    /// <param name="node">A Node with the package <c>tokenizers</c>; without one the peer is not available.</param>
     /// <param name="files">Texts to measure; none: English and Korean words of the vocabulary, by Zipf's law.</param>
     /// <returns>0, or 4 when a check failed.</returns>
     public static int Run(string path, string node, string[] files)
@@ -81,8 +81,8 @@ internal static class TokenizerBenchmark
             {
                 Console.WriteLine(string.Create(
                     CultureInfo.InvariantCulture,
-                    $"  {result.Name,-26} {megabytes * 1000 / result.Median,7:F1} MB/s, {result.Ratio,5:F2} × the time of "
-                    + $"ours [{result.LowerQuartile:F2} … {result.UpperQuartile:F2}]"));
+                    $"  {result.Name,-26} {megabytes * 1000 / result.Median,7:F1} MB/s, {result.Ratio,5:F2} × the time "
+                    + $"of ours [{result.LowerQuartile:F2} … {result.UpperQuartile:F2}]"));
             }
         }
         finally

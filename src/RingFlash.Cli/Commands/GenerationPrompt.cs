@@ -3,6 +3,7 @@ using System.Globalization;
 using System.IO;
 using System.Linq;
 using System.Text.Json;
+using RingFlash.Reference.Configuration;
 using RingFlash.Reference.Numerics;
 using RingFlash.Reference.Tokenization;
 
@@ -80,21 +81,13 @@ internal sealed record GenerationPrompt(IReadOnlyList<int> Ids, bool IsText, str
             throw new InvalidInputException(file, string.Empty, $"is longer than {LongestFile} bytes");
         }
 
-        try
-        {
-            using JsonDocument document = JsonDocument.Parse(
-                File.ReadAllBytes(path), new JsonDocumentOptions { AllowDuplicateProperties = false });
-            JsonElement root = document.RootElement;
-            ChatConversation conversation = root.ValueKind == JsonValueKind.Array
-                ? new ChatConversation(ChatConversation.ReadMessages(root, file), true, [])
-                : ChatConversation.Read(root, file);
-            ChatFormat format = ChatFormat.ForFolder(folder);
-            ChatPrompt prompt = format.Compose(conversation.Messages, true, conversation.Tools);
-            return new GenerationPrompt(tokenizer.Encode(prompt, plain), true, format.Name);
-        }
-        catch (JsonException exception)
-        {
-            throw new InvalidInputException(file, string.Empty, $"is not JSON: {exception.Message}", exception);
-        }
+        using JsonDocument document = StrictJson.Parse(File.ReadAllBytes(path), file);
+        JsonElement root = document.RootElement;
+        ChatConversation conversation = root.ValueKind == JsonValueKind.Array
+            ? new ChatConversation(ChatConversation.ReadMessages(root, file), true, [])
+            : ChatConversation.Read(root, file);
+        ChatFormat format = ChatFormat.ForFolder(folder);
+        ChatPrompt prompt = format.Compose(conversation.Messages, true, conversation.Tools);
+        return new GenerationPrompt(tokenizer.Encode(prompt, plain), true, format.Name);
     }
 }

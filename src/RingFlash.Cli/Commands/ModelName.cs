@@ -24,11 +24,12 @@ internal sealed record ModelName(ModelConfiguration Configuration, byte[] Config
     /// <summary>Opens a model.</summary>
     /// <param name="text">What was typed.</param>
     /// <param name="currentDirectory">Where relative paths start.</param>
+    /// <param name="check">Whether a folder must hold every tensor of its configuration.</param>
     /// <returns>The model.</returns>
     /// <exception cref="UsageException">The name is malformed.</exception>
     /// <exception cref="EnvironmentException">There is no such folder.</exception>
     /// <exception cref="InvalidInputException">The checkpoint breaks a rule.</exception>
-    public static ModelName Open(string text, string currentDirectory)
+    public static ModelName Open(string text, string currentDirectory, bool check = true)
     {
         if (text.Trim().Length == 0 || text.Contains('\0'))
         {
@@ -37,7 +38,7 @@ internal sealed record ModelName(ModelConfiguration Configuration, byte[] Config
 
         return text.StartsWith(Synthetic, StringComparison.Ordinal)
             ? OpenSynthetic(text, currentDirectory)
-            : OpenFolder(text, currentDirectory);
+            : OpenFolder(text, currentDirectory, check);
     }
 
     /// <inheritdoc/>
@@ -57,7 +58,7 @@ internal sealed record ModelName(ModelConfiguration Configuration, byte[] Config
             configuration, found.Json, new SyntheticSource(text, seed, TensorCatalog.For(configuration)));
     }
 
-    private static ModelName OpenFolder(string text, string currentDirectory)
+    private static ModelName OpenFolder(string text, string currentDirectory, bool check)
     {
         string folder = Path.GetFullPath(text, currentDirectory);
         if (!Directory.Exists(folder))
@@ -72,7 +73,11 @@ internal sealed record ModelName(ModelConfiguration Configuration, byte[] Config
             byte[] json = ConfigurationReader.ReadBytes(path);
             ModelConfiguration configuration = ConfigurationReader.Read(
                 json, path, tensorNames: weights.Tensors.Select(tensor => tensor.Name));
-            TensorCatalog.Check(configuration, weights);
+            if (check)
+            {
+                TensorCatalog.Check(configuration, weights);
+            }
+
             if (configuration.LayerCount != configuration.DeclaredLayerCount)
             {
                 // Ring-V2 counts the MTP layer in; a case says the number of main layers, as Ling-V2 does.

@@ -37,9 +37,45 @@ public static partial class TensorCatalog
             CheckType(source, entry, found!, used);
         }
 
-        return [.. source.Tensors.Select(tensor => tensor.Name).Where(name => !used.Contains(name))
-            .Order(StringComparer.Ordinal)];
+        return Unused(source, used);
     }
+
+    /// <summary>Says how a source differs from what the model needs, all of it at once.</summary>
+    /// <param name="configuration">The model.</param>
+    /// <param name="source">The weights.</param>
+    /// <returns>The differences; <see cref="Check"/> refuses a source with missing or wrong ones.</returns>
+    public static CatalogComparison Compare(ModelConfiguration configuration, IWeightSource source)
+    {
+        ArgumentNullException.ThrowIfNull(configuration);
+        ArgumentNullException.ThrowIfNull(source);
+        HashSet<string> used = new(StringComparer.Ordinal);
+        List<string> missing = [], wrong = [];
+        foreach (CatalogTensor entry in Entries(configuration).Where(entry => entry.ScaledName is null))
+        {
+            used.Add(entry.Info.Name);
+            if (!source.TryGetTensor(entry.Info.Name, out TensorInfo? found))
+            {
+                missing.Add(entry.Info.Name);
+                continue;
+            }
+
+            try
+            {
+                CheckShape(source, found, entry.Info.Shape, "the configuration");
+                CheckType(source, entry, found, used);
+            }
+            catch (InvalidInputException exception)
+            {
+                wrong.Add(exception.Message);
+            }
+        }
+
+        return new CatalogComparison(missing, wrong, Unused(source, used));
+    }
+
+    private static string[] Unused(IWeightSource source, HashSet<string> used) =>
+        [.. source.Tensors.Select(tensor => tensor.Name).Where(name => !used.Contains(name))
+            .Order(StringComparer.Ordinal)];
 
     private static void CheckPresence(
         ModelConfiguration configuration, IWeightSource source, CatalogTensor[] expected)

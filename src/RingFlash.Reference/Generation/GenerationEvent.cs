@@ -23,7 +23,7 @@ public sealed record PromptScored(IReadOnlyList<TokenScore?> Tokens) : Generatio
 /// <param name="Id">The token.</param>
 /// <param name="Text">
 /// What the output's text grows by; often empty: half a character and what may become a stop string wait, and the
-/// token that ends the output has no text. Always empty without a tokenizer.
+/// token that ends the output has no text, nor has one that is not the tokenizer's. Always empty without a tokenizer.
 /// </param>
 /// <param name="Score">Its log-probability; null when not asked for.</param>
 public sealed record TokenGenerated(int Id, string Text, TokenScore? Score) : GenerationEvent;

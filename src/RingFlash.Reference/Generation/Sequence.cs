@@ -263,7 +263,7 @@ internal sealed class Sequence
         bool isEnd = !Request.Sampling.IgnoreEndOfSequence && engine.EndOfSequenceIds.Contains(id);
         bool isStop = Request.Sampling.StopTokenIds.Contains(id);
 
-        // A vocabulary may be larger than its tokenizer's; a row without a token has no text, as in Hugging Face.
+        // The last rows of the published weights belong to no token; a synthetic model may choose one.
         string grown = isEnd || isStop || decoder is null || !engine.Tokenizer!.Contains(id)
             ? string.Empty
             : text.Append(decoder.Append(id));

@@ -15,8 +15,6 @@ namespace RingFlash.Reference.Generation;
 /// </summary>
 public static class StopTokens
 {
-    private const int LongestFile = 1 << 20;
-
     /// <summary>Reads the ids of a folder.</summary>
     /// <param name="folder">The checkpoint folder; <c>generation_config.json</c> may be missing.</param>
     /// <param name="configuration">The folder's <c>config.json</c>.</param>
@@ -37,33 +35,20 @@ public static class StopTokens
             return [];
         }
 
-        if (new FileInfo(path).Length > LongestFile)
+        using JsonDocument document = StrictJson.Parse(ConfigurationReader.ReadBytes(path), path);
+        if (document.RootElement.ValueKind != JsonValueKind.Object)
         {
-            throw new InvalidInputException(path, string.Empty, $"is longer than {LongestFile} bytes");
+            throw new InvalidInputException(path, "$", "must be an object");
         }
 
-        try
-        {
-            using JsonDocument document = JsonDocument.Parse(
-                File.ReadAllBytes(path), new JsonDocumentOptions { AllowDuplicateProperties = false });
-            if (document.RootElement.ValueKind != JsonValueKind.Object)
+        return !document.RootElement.TryGetProperty("eos_token_id", out JsonElement value)
+            ? []
+            : value.ValueKind switch
             {
-                throw new InvalidInputException(path, "$", "must be an object");
-            }
-
-            return !document.RootElement.TryGetProperty("eos_token_id", out JsonElement value)
-                ? []
-                : value.ValueKind switch
-                {
-                    JsonValueKind.Null => [],
-                    JsonValueKind.Array => [.. value.EnumerateArray().Select(Id)],
-                    _ => [Id(value)],
-                };
-        }
-        catch (JsonException exception)
-        {
-            throw new InvalidInputException(path, string.Empty, $"is not JSON: {exception.Message}", exception);
-        }
+                JsonValueKind.Null => [],
+                JsonValueKind.Array => [.. value.EnumerateArray().Select(Id)],
+                _ => [Id(value)],
+            };
 
         int Id(JsonElement element) =>
             element.ValueKind == JsonValueKind.Number && element.TryGetInt32(out int id) && id >= 0 && id < vocabulary

@@ -28,8 +28,7 @@ public static class ForwardMemory
     public static long Bytes(ModelConfiguration configuration, int batch, int tokens, int cacheCapacity)
     {
         ArgumentNullException.ThrowIfNull(configuration);
-        int layers = configuration.LayerCount + configuration.NextTokenPredictionLayerCount;
-        double cache = 2.0 * layers * configuration.KeyValueHeadCount * configuration.HeadDimension * cacheCapacity;
+        double cache = (double)CacheBytesPerToken(configuration) / sizeof(float) * cacheCapacity;
         double attention = (8.0 * configuration.HiddenSize) + (4.0 * configuration.QueryKeyValueWidth);
         double dense = 4.0 * configuration.IntermediateSize;
         double expert = configuration.HiddenSize + (2.0 * configuration.ExpertIntermediateSize);
@@ -38,6 +37,16 @@ public static class ForwardMemory
             (double)configuration.VocabularySize * (1 + configuration.NextTokenPredictionLayerCount);
         double perToken = (3 * (attention + Math.Max(dense, sparse))) + logits;
         return Program + (long)(sizeof(float) * batch * (cache + (tokens * perToken)));
+    }
+
+    /// <summary>The float32 keys and values of one token, all layers, an MTP layer's too.</summary>
+    /// <param name="configuration">The model.</param>
+    /// <returns>Bytes.</returns>
+    public static long CacheBytesPerToken(ModelConfiguration configuration)
+    {
+        ArgumentNullException.ThrowIfNull(configuration);
+        long layers = configuration.LayerCount + configuration.NextTokenPredictionLayerCount;
+        return 2 * layers * configuration.KeyValueWidth * sizeof(float);
     }
 
     /// <summary>What a limit for the whole leaves for weights.</summary>

@@ -104,6 +104,11 @@ public sealed class WeightResidency : IDisposable
     /// <returns>Bytes.</returns>
     public static long SmallestLimit(ModelWeights weights) => Needs.Of(weights).Least;
 
+    /// <summary>The limit that keeps all matrices in memory.</summary>
+    /// <param name="weights">The weights.</param>
+    /// <returns>Bytes.</returns>
+    public static long WholeModel(ModelWeights weights) => Needs.Of(weights).All;
+
     /// <summary>Waits for what is dense of a layer and orders the next one's to be read.</summary>
     /// <param name="index">0 … layers − 1, or the number of layers for the MTP layer.</param>
     public void EnterLayer(int index) => Enter(index < head ? index : head + 1);

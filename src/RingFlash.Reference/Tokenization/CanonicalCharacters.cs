@@ -53,7 +53,8 @@ internal sealed class CanonicalCharacters
     public int? Composite(int first, int second) =>
         composites.TryGetValue((first, second), out int composite) ? composite : null;
 
-    private static int Hexadecimal(string text) => int.Parse(text, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+    private static int Hexadecimal(string text) =>
+        int.Parse(text, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
 
     private void Add(string[] fields)
     {

@@ -9,8 +9,8 @@ namespace RingFlash.Reference.Tokenization;
 /// Unicode's Normalization Form C: decompose, put combining marks into the order of their classes, compose.
 /// </summary>
 /// <remarks>
-/// Not <see cref="string.Normalize()"/>: without ICU, as this program runs (<c>InvariantGlobalization</c>), that returns
-/// its input, and with ICU the answer depends on the machine. The table is Unicode 9.0's, as in Hugging Face's
+/// Not <see cref="string.Normalize()"/>: without ICU, as this program runs (<c>InvariantGlobalization</c>), that
+/// returns its input, and with ICU the answer depends on the machine. The table is Unicode 9.0's, as in Hugging Face's
 /// <c>tokenizers</c>; later marks and compositions stay as they are.
 /// Source: Unicode Standard Annex 15; Hangul by the arithmetic of chapter 3.12 of the standard.
 /// </remarks>

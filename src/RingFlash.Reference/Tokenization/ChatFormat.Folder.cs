@@ -36,8 +36,8 @@ public sealed partial class ChatFormat
         return All.FirstOrDefault(format => format.TemplateSha256 == hash) ?? throw new InvalidInputException(
             source,
             string.Empty,
-            $"the chat template with SHA-256 {hash} is unknown and is not guessed at; name one of {known}, or render the "
-            + "chat with Transformers and give the prompt as text or ids");
+            $"the chat template with SHA-256 {hash} is unknown and is not guessed at; name one of {known}, or render "
+            + "the chat with Transformers and give the prompt as text or ids");
     }
 
     private static (string Source, string Template)? FindTemplate(string folder)

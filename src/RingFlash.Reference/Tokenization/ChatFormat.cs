@@ -13,8 +13,8 @@ namespace RingFlash.Reference.Tokenization;
 /// <remarks>
 /// Where a template would fail, as for a user's message without content, the message is refused. In one point the two
 /// programs that render these templates differ: <c>strip('\n')</c> removes line feeds in Python's Jinja2, which vLLM
-/// and Transformers use, and all white space in Hugging Face's JavaScript. The vectors that this is held to come from the
-/// latter; it matters only for white space at the edges of reasoning and answers in the Ling format.
+/// and Transformers use, and all white space in Hugging Face's JavaScript. The vectors that this is held to come from
+/// the latter; it matters only for white space at the edges of reasoning and answers in the Ling format.
 /// </remarks>
 public sealed partial class ChatFormat
 {

@@ -3,6 +3,7 @@ using System.Collections.Generic;
 using System.Globalization;
 using System.IO;
 using System.Linq;
+using System.Security.Cryptography;
 using System.Text;
 using RingFlash.Reference.Checkpoint;
 using RingFlash.Reference.Numerics;
@@ -15,8 +16,8 @@ namespace RingFlash.Reference.Tokenization;
 /// </summary>
 /// <remarks>
 /// Text to ids: added tokens are cut out of the text as it stands; what lies between them is normalised (NFC), cut into
-/// pieces by the published pattern, and each piece is merged from bytes to tokens. Ids to text: the bytes of all tokens,
-/// read as UTF-8. Instances may be used from several threads at once.
+/// pieces by the published pattern, and each piece is merged from bytes to tokens. Ids to text: the bytes of all
+/// tokens, read as UTF-8. Instances may be used from several threads at once.
 /// </remarks>
 public sealed class ModelTokenizer
 {
@@ -28,9 +29,15 @@ public sealed class ModelTokenizer
     private readonly ReadOnlyMemory<byte>[] bytes; // by id; empty where there is no token
     private readonly HashSet<int> specialIds;
 
-    private ModelTokenizer(TokenizerFile file, string sourceName)
+    private ModelTokenizer(TokenizerFile file, string sourceName, string sha256)
     {
         SourceName = sourceName;
+        PublishedName = sha256 switch
+        {
+            "900b1506b10cb9990d08d7e9101382b86f35d49b3c4907181f84dcf5101e060e" => "Ring-flash-2.0",
+            "e7c002c08ea2a08f0c0f28f92ca7d36163a4435c87f3a2bd4ef05bdb6bc1a300" => "Ring-mini-2.0",
+            _ => null,
+        };
         pieces = new PieceEncoder(file);
         added = new AddedTokens(file.AddedTokens);
         specialIds = [.. file.AddedTokens.Where(token => token.IsSpecial).Select(token => token.Id)];
@@ -52,10 +59,13 @@ public sealed class ModelTokenizer
     /// <summary>What a person would call this tokenizer: the path of its file.</summary>
     public string SourceName { get; }
 
+    /// <summary>The model whose published file this is, by its SHA-256; null for any other file.</summary>
+    public string? PublishedName { get; }
+
     /// <summary>One more than the largest id; gaps are counted.</summary>
     public int VocabularySize => bytes.Length;
 
-    /// <summary>The number of tokens, added ones included; less than <see cref="VocabularySize"/> by the gaps.</summary>
+    /// <summary>The number of tokens, added ones too; less than <see cref="VocabularySize"/> by the gaps.</summary>
     public int TokenCount { get; }
 
     /// <summary>The number of added tokens.</summary>
@@ -79,7 +89,7 @@ public sealed class ModelTokenizer
     /// <returns>The tokenizer.</returns>
     /// <exception cref="InvalidInputException">It is not of the published shape; the piece is named.</exception>
     public static ModelTokenizer Read(ReadOnlyMemory<byte> json, string sourceName) =>
-        new(TokenizerFile.Read(json, sourceName), sourceName);
+        new(TokenizerFile.Read(json, sourceName), sourceName, Convert.ToHexStringLower(SHA256.HashData(json.Span)));
 
     /// <summary>Turns text into ids; nothing is put before or behind it.</summary>
     /// <param name="text">The text.</param>
@@ -138,7 +148,8 @@ public sealed class ModelTokenizer
         : throw new InvalidInputException(
             SourceName,
             string.Create(CultureInfo.InvariantCulture, $"token id {id}"),
-            string.Create(CultureInfo.InvariantCulture, $"not in the vocabulary, whose ids are 0 … {bytes.Length - 1}"));
+            string.Create(
+                CultureInfo.InvariantCulture, $"not in the vocabulary, whose ids are 0 … {bytes.Length - 1}"));
 
     /// <summary>The text of a token alone: <see cref="Decode"/> of this one id.</summary>
     /// <param name="id">The token.</param>
@@ -237,7 +248,8 @@ public sealed class ModelTokenizer
                     "text",
                     string.Create(CultureInfo.InvariantCulture, $"character {index}"),
                     string.Create(
-                        CultureInfo.InvariantCulture, $"U+{(int)text[index]:X4} is a lone surrogate, which is no text"));
+                        CultureInfo.InvariantCulture,
+                        $"U+{(int)text[index]:X4} is a lone surrogate, which is no text"));
             }
 
             index++;

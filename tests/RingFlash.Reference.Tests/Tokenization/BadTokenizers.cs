@@ -29,7 +29,8 @@ public sealed class BadTokenizers
             json => Steps(json)[0]!["pattern"]!["Regex"] = "(a+)+$",
             "$.pre_tokenizer.pretokenizers[0].pattern.Regex: not supported"),
         ["removing pieces"] = (
-            json => Steps(json)[0]!["behavior"] = "Removed", "$.pre_tokenizer.pretokenizers[0].behavior: not supported"),
+            json => Steps(json)[0]!["behavior"] = "Removed",
+            "$.pre_tokenizer.pretokenizers[0].behavior: not supported"),
         ["a space before the text"] = (
             json => Steps(json)[1]!["add_prefix_space"] = true,
             "$.pre_tokenizer.pretokenizers[1].add_prefix_space: not supported: must be false"),
@@ -65,7 +66,8 @@ public sealed class BadTokenizers
         ["negative id"] = (json => json["model"]!["vocab"]!["a"] = -1, "must be between 0 and 16777215; found -1"),
         ["half an id"] = (json => json["model"]!["vocab"]!["a"] = 1.5, "must be a plain integer; found 1.5"),
         ["no byte"] = (
-            json => json["model"]!["vocab"]!.AsObject().Remove("a"), "$.model.vocab: not byte level: byte 0x61 (a) has no"),
+            json => json["model"]!["vocab"]!.AsObject().Remove("a"),
+            "$.model.vocab: not byte level: byte 0x61 (a) has no"),
         ["a token that is no byte text"] = (
             json => json["model"]!["vocab"]!["서"] = 479, "not byte level: every character of a token must stand for"),
         ["merge of an unknown part"] = (

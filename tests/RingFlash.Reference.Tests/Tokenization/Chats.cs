@@ -29,7 +29,8 @@ public sealed class Chats
     public void NumbersAndTextsOfToolsAreWrittenAsTheTemplatesFilterDoes()
     {
         using JsonDocument tool = JsonDocument.Parse(
-            """{"b":[1,-0,1.0,1.5,1e5,1e-7,1e22,12345678901234567890123],"a":{"":"\u0001\"\\/é\u2028🙂"},"e":[],"o":{},"n":null}""");
+            """{"b":[1,-0,1.0,1.5,1e5,1e-7,1e22,12345678901234567890123],"a":{"":"\u0001\"\\/é\u2028🙂"},"""
+            + """ "e":[],"o":{},"n":null}""");
         Assert.Contains(
             """{"b": [1, 0, 1.0, 1.5, 100000.0, 1e-07, 1e+22, 12345678901234567890123], "a": {"": "\u0001\"\\/é"""
             + "\u2028🙂\"}, \"e\": [], \"o\": {}, \"n\": null}",
@@ -40,7 +41,8 @@ public sealed class Chats
     [Fact]
     public void WhatIsMissingIsRefused()
     {
-        Refused(ChatFormat.RingFlash20, "messages: $[1].content: must be a string", new("user", "a"), new("assistant", null));
+        Refused(
+            ChatFormat.RingFlash20, "messages: $[1].content: must be a string", new("user", "a"), new("tool", null));
         Refused(ChatFormat.RingFlash20, "messages: $[0].role: must be ASCII", new ChatMessage("straße", "a"));
         Refused(ChatFormat.Ling20, "messages: $[0].content: must be a string", new ChatMessage("user", null));
         Refused(ChatFormat.Ling20, "messages: $[0].content: must be a string", new ChatMessage("system", null));

@@ -11,10 +11,10 @@ namespace RingFlash.Reference.Tests.Tokenization;
 
 public sealed class Splitting
 {
-    // The published pattern; possessive quantifiers as .NET writes them, "ignore case" with the long s that .NET leaves out.
+    // The published pattern; possessive quantifiers as .NET writes them, "ignore case" with the long s that it lacks.
     private static readonly Regex Published = new(
-        @"'(?:[sdmtSDMT\u017F]|[lL][lL]|[vV][eE]|[rR][eE])|(?>[^\r\n\p{L}\p{N}]?)\p{L}+|\p{N}| ?(?>[^\s\p{L}\p{N}]+)[\r\n]*"
-        + @"|\s*[\r\n]|\s+(?!\S)|\s+",
+        @"'(?:[sdmtSDMT\u017F]|[lL][lL]|[vV][eE]|[rR][eE])|(?>[^\r\n\p{L}\p{N}]?)\p{L}+|\p{N}"
+        + @"| ?(?>[^\s\p{L}\p{N}]+)[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+",
         RegexOptions.CultureInvariant);
 
     [Theory]
@@ -42,7 +42,8 @@ public sealed class Splitting
             string image = string.Concat(text.EnumerateRunes().Select(StandIn));
             int[] expected = [.. Published.Matches(image).Select(match => match.Length)];
             int[] found = [.. Pieces(text).Select(piece => piece.EnumerateRunes().Count())];
-            Assert.True(expected.SequenceEqual(found), $"{string.Join('|', Pieces(text))}: {string.Join(' ', expected)}");
+            Assert.True(
+                expected.SequenceEqual(found), $"{string.Join('|', Pieces(text))}: {string.Join(' ', expected)}");
         }
     }
 
@@ -61,7 +62,7 @@ public sealed class Splitting
         }
     }
 
-    /// <summary>What the library does to text that its pattern does not match; the reason for a splitter of our own.</summary>
+    /// <summary>What the library does to text that its pattern does not match; a reason for our own splitter.</summary>
     [Fact]
     public void TheLibraryDropsWhatItsPatternDoesNotMatch()
     {

@@ -93,7 +93,8 @@ public sealed class TextAndIds
     {
         Assert.False(Tokenizer.Contains(id));
         string message = Assert.Throws<InvalidInputException>(() => Tokenizer.Decode([0, id])).Message;
-        Assert.EndsWith($"token id {id}: not in the vocabulary, whose ids are 0 … 494", message, StringComparison.Ordinal);
+        Assert.EndsWith(
+            $"token id {id}: not in the vocabulary, whose ids are 0 … 494", message, StringComparison.Ordinal);
         Assert.Throws<InvalidInputException>(() => Tokenizer.TokenBytes(id));
         Assert.Throws<InvalidInputException>(() => Tokenizer.TokenText(id));
         Assert.Throws<InvalidInputException>(() => Tokenizer.IsSpecial(id));
