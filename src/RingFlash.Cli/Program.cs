@@ -38,6 +38,7 @@ internal static class Program
             Error = Console.Error,
             Verify = Verifier.Run,
             OutputIsTerminal = terminal,
+            ApiKey = Environment.GetEnvironmentVariable("RINGFLASH_API_KEY"),
             ErrorIsTerminal = !Console.IsErrorRedirected && !dumb,
             Colour = ToolContext.WantsColour(terminal, Environment.GetEnvironmentVariable("NO_COLOR")),
         };
@@ -102,6 +103,7 @@ internal static class Program
             CaptureCommand.Create(context),
             GenerateCommand.Create(context),
             BenchCommand.Create(context),
+            ServeCommand.Create(context),
         };
         root.HelpName = "ringflash";
         foreach (Option option in root.Options)

@@ -60,6 +60,9 @@ internal sealed record ToolContext
     /// <summary>Whether colours are wanted: a terminal, and no <c>NO_COLOR</c>.</summary>
     public bool Colour { get; init; }
 
+    /// <summary>The key that a server asks its clients for: <c>RINGFLASH_API_KEY</c>; null for none.</summary>
+    public string? ApiKey { get; init; }
+
     /// <summary>Where relative paths start and where the search for <c>golden</c> begins.</summary>
     public string CurrentDirectory { get; init; } = Environment.CurrentDirectory;
 

@@ -17,10 +17,17 @@ public sealed class InvalidInputException : Exception
     /// <param name="rule">The rule that is broken, with the values found.</param>
     /// <param name="inner">The underlying error, shown with <c>--debug</c> only.</param>
     public InvalidInputException(string source, string place, string rule, Exception? inner = null)
-        : base(Escape(place.Length == 0 ? $"{source}: {rule}" : $"{source}: {place}: {rule}"), inner) => Place = place;
+        : base(Escape(place.Length == 0 ? $"{source}: {rule}" : $"{source}: {place}: {rule}"), inner)
+    {
+        Place = place;
+        Rule = Escape(rule);
+    }
 
     /// <summary>The byte offset, JSON path, tensor or setting; empty when the whole file is meant.</summary>
     public string Place { get; }
+
+    /// <summary>The rule that is broken, on one line.</summary>
+    public string Rule { get; }
 
     /// <summary>Whether the fault is a setting that somebody chose, such as a band with swapped ends, and not the
     /// data.</summary>
