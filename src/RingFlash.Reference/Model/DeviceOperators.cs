@@ -183,14 +183,20 @@ public sealed partial class DeviceOperators<TPrecision> : Float32Operators<TPrec
             return (expert.Gate, expert.Up, expert.Down);
         });
         int topK = decision.TopK;
-        HostTensor<float> activated = Result<float>(x.Rows, topK, any.Gate.Outputs);
+        int assignments = x.Rows * topK;
+        Operators.RoutedExperts.ExpertRoom room = new(
+            Write(Result<float>(assignments, any.Gate.Outputs)),
+            Write(Result<float>(assignments, any.Gate.Outputs)),
+            Write(Result<int>(assignments)),
+            Write(Result<int>(assignments)),
+            Write(Result<int>(experts.ExpertCount + 1)));
         HostTensor<float> outputs = Result<float>(x.Rows, topK, x.Width);
         IEnumerable<DeviceExperts> batches =
             there.IsComplete ? [there] : there.Batches(decision.TopKIndices, workers);
         foreach (DeviceExperts batch in batches)
         {
             Operators.RoutedExperts.Launch<TPrecision>(
-                host, Read(x), Read(decision.Indices), topK, batch, Write(activated), Write(outputs));
+                host, Read(x), Read(decision.Indices), topK, batch, room, Write(outputs));
         }
 
         return outputs;
