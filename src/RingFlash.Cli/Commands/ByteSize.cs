@@ -1,3 +1,4 @@
+using System.CommandLine;
 using System.Globalization;
 
 namespace RingFlash.Cli.Commands;
@@ -9,6 +10,15 @@ internal static class ByteSize
     [
         ("GiB", 1L << 30), ("MiB", 1L << 20), ("KiB", 1L << 10), ("GB", 1_000_000_000), ("MB", 1_000_000), ("KB", 1000),
     ];
+
+    /// <summary>The option <c>--memory-limit</c>, the same for every command that reads weights.</summary>
+    /// <returns>The option; for <see cref="Parse"/>.</returns>
+    public static Option<string?> MemoryLimit() => new("--memory-limit")
+    {
+        Description = "Keep weights in memory, read ahead, but take no more than this in all, e.g. 8GB. Default: every "
+            + "weight is read where it is multiplied. The numbers are the same.",
+        HelpName = "SIZE",
+    };
 
     /// <summary>Reads a size.</summary>
     /// <param name="text">A whole number and a unit, or bytes without one.</param>

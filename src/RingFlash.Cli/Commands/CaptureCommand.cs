@@ -55,12 +55,7 @@ internal static class CaptureCommand
             HelpName = "PRECISION",
             DefaultValueFactory = _ => "float32",
         };
-        Option<string?> memoryLimit = new("--memory-limit")
-        {
-            Description = "Keep weights in memory, read ahead, but take no more than this in all, e.g. 8GB. Default: "
-                + "every weight is read where it is multiplied. The numbers are the same.",
-            HelpName = "SIZE",
-        };
+        Option<string?> memoryLimit = ByteSize.MemoryLimit();
         Option<string?> json = new("--json") { Description = "Write what was captured as JSON.", HelpName = "FILE" };
 
         ToolCommand command = new(

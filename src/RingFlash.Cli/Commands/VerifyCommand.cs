@@ -51,6 +51,7 @@ internal static class VerifyCommand
             Description = "The checkpoint folder for cases of real weights; its tensors must have the case's SHA-256.",
             HelpName = "DIR",
         };
+        Option<string?> memoryLimit = ByteSize.MemoryLimit();
         Option<int> threads = new("--threads")
         {
             Description = "Worker threads; the results are the same bits for every number.",
@@ -68,7 +69,7 @@ internal static class VerifyCommand
             "ringflash verify golden/tiny-f32 --engine all --mode isolated --taps",
             "ringflash verify --filter layers.3.mlp --json report.json --junit report.xml")
         {
-            paths, engine, mode, filter, model, threads, taps, json, junit,
+            paths, engine, mode, filter, model, memoryLimit, threads, taps, json, junit,
         };
         command.SetAction((parsed, cancellation) =>
         {
@@ -78,6 +79,7 @@ internal static class VerifyCommand
                 parsed.GetValue(mode)!,
                 parsed.GetValue(filter)!,
                 parsed.GetValue(model),
+                parsed.GetValue(memoryLimit) is string limit ? ByteSize.Parse(limit, "--memory-limit") : null,
                 parsed.GetValue(threads),
                 parsed.GetValue(taps),
                 parsed.GetValue(json),
@@ -112,6 +114,7 @@ internal static class VerifyCommand
             Engines = engines,
             Modes = modes,
             Filter = request.Filter,
+            MemoryLimit = request.MemoryLimit,
             ThreadCount = request.Threads,
         };
         VerifyReport report =
@@ -177,6 +180,7 @@ internal static class VerifyCommand
         string Mode,
         string Filter,
         string? Model,
+        long? MemoryLimit,
         int Threads,
         bool Taps,
         string? Json,

@@ -10,8 +10,9 @@ namespace RingFlash.Reference.Checkpoint;
 /// the target. A crash, a full disk or Ctrl-C leaves the old file as it was, never a half-written one.
 /// </summary>
 /// <remarks>
-/// The folder entry is not flushed on its own: .NET has no call for it. After a power loss the old file may therefore
-/// reappear, whole. A target that is a symbolic link is replaced by a plain file.
+/// The folder entry is not flushed on its own: .NET has no call for it, and File.OpenHandle refuses a folder (tried on
+/// .NET 10.0.12, Linux), so RandomAccess.FlushToDisk gets none. After a power loss the old file may therefore reappear,
+/// whole. A target that is a symbolic link is replaced by a plain file.
 /// </remarks>
 public static class AtomicFile
 {

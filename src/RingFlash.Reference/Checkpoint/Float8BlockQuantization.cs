@@ -51,24 +51,30 @@ public static class Float8BlockQuantization
         return powerOfTwo ? RoundUpToPowerOfTwo(MathF.Max(scale, SmallestScale)) : scale;
     }
 
-    /// <summary>Quantises one row of blocks: up to 128 rows of the matrix.</summary>
+    /// <summary>Quantises one row of blocks, or some of its blocks: up to 128 rows of the matrix.</summary>
     /// <param name="values">[rows, columns], float32, finite, read; at most 128 rows.</param>
     /// <param name="columns">The columns.</param>
     /// <param name="powerOfTwo">Whether scales are powers of two.</param>
     /// <param name="codes">[rows, columns], e4m3, written.</param>
+    /// <param name="codeStride">From a row of codes to the next, at least <paramref name="columns"/>.</param>
     /// <param name="scales">[⌈columns / 128⌉], float32, written.</param>
     public static void QuantizeBlockRow(
-        ReadOnlySpan<float> values, int columns, bool powerOfTwo, Span<byte> codes, Span<float> scales)
+        ReadOnlySpan<float> values,
+        int columns,
+        bool powerOfTwo,
+        Span<byte> codes,
+        int codeStride,
+        Span<float> scales)
     {
         int rows = values.Length / columns;
         ArgumentOutOfRangeException.ThrowIfGreaterThan(rows, Float8BlockMatrix.BlockSize);
-        ArgumentOutOfRangeException.ThrowIfNotEqual(codes.Length, values.Length);
+        ArgumentOutOfRangeException.ThrowIfLessThan(codeStride, columns);
         for (int block = 0; block < scales.Length; block++)
         {
             int first = block * Float8BlockMatrix.BlockSize;
             int width = Math.Min(Float8BlockMatrix.BlockSize, columns - first);
             scales[block] = Scale(LargestMagnitude(values[first..], rows, columns, width), powerOfTwo);
-            Quantize(values[first..], rows, columns, width, scales[block], codes[first..]);
+            Quantize(values[first..], rows, columns, width, scales[block], codes[first..], codeStride);
         }
     }
 
@@ -114,14 +120,20 @@ public static class Float8BlockQuantization
 
     // All rows of the block in one loop, so that the constants stay in registers.
     private static void Quantize(
-        ReadOnlySpan<float> values, int rows, int columns, int width, float scale, Span<byte> codes)
+        ReadOnlySpan<float> values,
+        int rows,
+        int columns,
+        int width,
+        float scale,
+        Span<byte> codes,
+        int codeStride)
     {
         const int Step = 4 * Lanes; // four vectors of codes fill one vector of bytes
         Vector512<float> divisor = Vector512.Create(scale);
         for (int row = 0; row < rows; row++)
         {
             ReadOnlySpan<float> part = values.Slice(row * columns, width);
-            Span<byte> partCodes = codes.Slice(row * columns, width);
+            Span<byte> partCodes = codes.Slice(row * codeStride, width);
             ref float source = ref MemoryMarshal.GetReference(part);
             ref byte target = ref MemoryMarshal.GetReference(partCodes);
             int index = 0;

@@ -73,10 +73,10 @@ public sealed partial class SyntheticSource
 
     // The loops have methods of their own that call nothing: only then does the compiler keep the states in registers.
     // In the callers they lived on the stack, across cache lines, and ReadPanel was five times slower.
-    [MethodImpl(MethodImplOptions.NoInlining)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void FillRun(Span<float> destination, ulong state, float offset, float scale)
     {
-        Values values = new(offset, scale);
+        Values values = new(offset, scale, 2 * SinglesPerVector);
         Vector512<ulong> even0 = States(state, unchecked(2 * Golden));
         Vector512<ulong> odd0 = even0 + Vector512.Create(Golden);
         Vector512<ulong> half = Vector512.Create(unchecked(SinglesPerVector * Golden));
@@ -98,7 +98,7 @@ public sealed partial class SyntheticSource
     }
 
     // Lanes are rows: 0, 2, … 14 and 1, 3, … 15 make the first sixteen, 16 … 31 the second.
-    [MethodImpl(MethodImplOptions.NoInlining)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static unsafe void FillPanel<TPanel>(
         byte* target,
         byte* end,
@@ -109,23 +109,17 @@ public sealed partial class SyntheticSource
         float scale)
         where TPanel : struct, IPanelFormat
     {
-        Values values = new(offset, scale);
+        Values values = new(offset, scale, rows);
         Vector512<ulong> even0 = States(state, unchecked(2 * rowStep));
         Vector512<ulong> odd0 = even0 + Vector512.Create(rowStep);
         Vector512<ulong> half = Vector512.Create(unchecked(SinglesPerVector * rowStep));
         Vector512<ulong> even1 = even0 + half;
         Vector512<ulong> odd1 = odd0 + half;
         Vector512<ulong> step = Vector512.Create(Golden);
-
-        // Rows beyond the matrix are computed like any other and then cleared: cheaper than a branch.
-        Vector512<int> lanes = Vector512<int>.Indices;
-        Vector512<int> rowCount = Vector512.Create(rows);
-        Vector512<float> keep0 = Vector512.LessThan(lanes, rowCount).AsSingle();
-        Vector512<float> keep1 = Vector512.LessThan(lanes + Vector512.Create(SinglesPerVector), rowCount).AsSingle();
         for (; target < end; target += TPanel.RowBytes)
         {
             values.Make(even0, odd0, even1, odd1, out Vector512<float> lower, out Vector512<float> upper);
-            TPanel.Store(lower & keep0, upper & keep1, target);
+            TPanel.Store(lower, upper, target);
             even0 += step;
             odd0 += step;
             even1 += step;
@@ -143,16 +137,28 @@ public sealed partial class SyntheticSource
     /// <summary>Turns states into weights; holds the constants so that they stay in registers.</summary>
     private readonly struct Values
     {
-        private readonly Vector512<float> offset;
-        private readonly Vector512<float> scale;
+        private readonly Vector512<float> offset0;
+        private readonly Vector512<float> offset1;
+        private readonly Vector512<float> scale0;
+        private readonly Vector512<float> scale1;
 
-        public Values(float offset, float scale)
+        /// <summary>Sets the distribution.</summary>
+        /// <param name="offset">The middle of the range.</param>
+        /// <param name="scale">Half its width.</param>
+        /// <param name="count">Of the 32 lanes, those from here on give +0: range and middle are 0.</param>
+        public Values(float offset, float scale, int count)
         {
-            this.offset = Vector512.Create(offset);
+            Vector512<int> lanes = Vector512<int>.Indices;
+            Vector512<float> keep0 = Vector512.LessThan(lanes, Vector512.Create(count)).AsSingle();
+            Vector512<float> keep1 = Vector512.LessThan(lanes, Vector512.Create(count - SinglesPerVector)).AsSingle();
+            offset0 = Vector512.Create(offset) & keep0;
+            offset1 = Vector512.Create(offset) & keep1;
 
             // v = (2·bits − 2²⁴) / 2²⁴ = (bits − 2²³)·2⁸ · 2⁻³¹. The power of two moves into the scale: multiplying by
             // it is exact, so the rounding of v · scale is the same.
-            this.scale = Vector512.Create(scale * (1f / (1u << 31)));
+            Vector512<float> scaled = Vector512.Create(scale * (1f / (1u << 31)));
+            scale0 = scaled & keep0;
+            scale1 = scaled & keep1;
         }
 
         /// <summary>
@@ -186,10 +192,10 @@ public sealed partial class SyntheticSource
             odd0 *= multiplier;
             even1 *= multiplier;
             odd1 *= multiplier;
-            Vector512<float> scaled0 = Vector512.ConvertToSingle(Centred(even0, odd0)) * scale;
-            Vector512<float> scaled1 = Vector512.ConvertToSingle(Centred(even1, odd1)) * scale;
-            first = Round(scaled0 + offset);
-            second = Round(scaled1 + offset);
+            Vector512<float> scaled0 = Vector512.ConvertToSingle(Centred(even0, odd0)) * scale0;
+            Vector512<float> scaled1 = Vector512.ConvertToSingle(Centred(even1, odd1)) * scale1;
+            first = Round(scaled0 + offset0);
+            second = Round(scaled1 + offset1);
         }
 
         // (bits − 2²³)·2⁸ of Element's upper 24 bits: turning the top bit subtracts 2³¹. Even states go to the lower

@@ -123,6 +123,8 @@ internal sealed class PlainPieces : TensorPieces
 /// <summary>A matrix of a source, stored as e4m3 codes and scales; a piece is one row of blocks.</summary>
 internal sealed class Float8Pieces : TensorPieces
 {
+    private const int StripeColumns = 1024; // 128 rows of float32 stay in the second-level cache for both passes
+
     private readonly IWeightSource source;
     private readonly TensorInfo origin;
     private readonly TensorInfo codes;
@@ -159,12 +161,27 @@ internal sealed class Float8Pieces : TensorPieces
         long firstRow = (long)piece * BlockSize;
         int rows = (int)Math.Min(BlockSize, codes.Shape[0] - firstRow);
         int scaleCount = (int)scales.Shape[1];
-        Span<float> values = buffers.Values((rows * columns) + scaleCount);
-        Span<float> blockScales = values[(rows * columns)..];
-        values = values[..(rows * columns)];
-        source.Read(origin, firstRow * columns, values);
+        int stripe = Math.Min(StripeColumns, columns);
+        Span<float> values = buffers.Values((rows * stripe) + scaleCount);
+        Span<float> blockScales = values[(rows * stripe)..];
         Span<byte> bytes = buffers.Bytes(rows * columns);
-        Float8BlockQuantization.QuantizeBlockRow(values, columns, powerOfTwo, bytes, blockScales);
+        for (int first = 0; first < columns; first += stripe)
+        {
+            int width = Math.Min(stripe, columns - first);
+            for (int row = 0; row < rows; row++)
+            {
+                source.Read(origin, ((firstRow + row) * columns) + first, values.Slice(row * width, width));
+            }
+
+            Float8BlockQuantization.QuantizeBlockRow(
+                values[..(rows * width)],
+                width,
+                powerOfTwo,
+                bytes[first..],
+                columns,
+                blockScales.Slice(first / BlockSize, (width + BlockSize - 1) / BlockSize));
+        }
+
         sink(codes, firstRow * columns, bytes);
         sink(scales, (long)piece * scaleCount * sizeof(float), MemoryMarshal.AsBytes(blockScales));
     }

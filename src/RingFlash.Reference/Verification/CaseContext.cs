@@ -1,6 +1,8 @@
 using System;
 using System.Diagnostics;
+using System.IO;
 using System.Threading;
+using RingFlash.Reference.Configuration;
 using RingFlash.Reference.Model;
 using RingFlash.Reference.Numerics;
 
@@ -39,6 +41,35 @@ internal sealed record CaseContext(
 
     /// <summary>Time in comparing, without the weights that gauges make.</summary>
     public TimeSpan CompareTime { get; set; }
+
+    /// <summary>The most bytes to take in all; null to hold no weights.</summary>
+    public long? MemoryLimit { get; init; }
+
+    /// <summary>Keeps the weights of a run in memory as far as the limit goes; does nothing without one.</summary>
+    /// <remarks>
+    /// Beside them are counted: twice what a pass takes, because gauges compute it once more on absolute values (and a
+    /// decode case holds two caches), and the golden tensors.
+    /// </remarks>
+    /// <param name="weights">The weights.</param>
+    /// <param name="configuration">The model.</param>
+    /// <param name="batch">The number of sequences.</param>
+    /// <param name="tokens">New tokens per sequence in the longest pass.</param>
+    /// <param name="cacheCapacity">The capacity of the cache; 0 without one.</param>
+    /// <returns>To be disposed after the run; or null.</returns>
+    /// <exception cref="EnvironmentException">The limit is too low; the message says what is needed.</exception>
+    public WeightResidency? KeepWeights(
+        ModelWeights weights, ModelConfiguration configuration, int batch, int tokens, int cacheCapacity)
+    {
+        if (MemoryLimit is not long limit)
+        {
+            return null;
+        }
+
+        long pass = ForwardMemory.Bytes(configuration, batch, tokens, cacheCapacity) - ForwardMemory.Program;
+        long golden = new FileInfo(Golden.File.Description).Length;
+        long others = ForwardMemory.Program + (2 * pass) + golden;
+        return new WeightResidency(weights, ForwardMemory.ForWeights(limit, weights, others), Workers.ThreadCount);
+    }
 
     /// <summary>The operators under test, measured.</summary>
     /// <returns>A fresh set.</returns>

@@ -53,9 +53,11 @@ internal static class DecodeCase
         TimedWeightSource weights = new(owned);
         TensorCatalog.Check(configuration, weights);
         MeasuredOperators operators = context.Measured();
-        RingFlashModel<float> model = new(
-            configuration, new ModelWeights(weights, configuration, golden.Precision == "bfloat16"), operators);
         int steps = goldenIds.Length, total = prompt.Length + steps - 1, vocabulary = configuration.VocabularySize;
+        ModelWeights modelWeights = new(weights, configuration, golden.Precision == "bfloat16");
+        using WeightResidency? residency =
+            context.KeepWeights(modelWeights, configuration, batch: 1, total, cacheCapacity: total);
+        RingFlashModel<float> model = new(configuration, modelWeights, operators);
         KeyValueCache<float> cache = new(configuration, 1, total), computed = new(configuration, 1, total);
         CachedTap[] cached = CachedTaps(golden, prefix, configuration, total);
         long[]? positions = ModelCase.Aligned(golden, "position_ids", shape), mask = ModelCase.Mask(golden, shape);

@@ -52,9 +52,13 @@ internal static class ModelCase
 
         MeasuredOperators operators = context.Measured();
         TimedTrace trace = new(context, weights, operators, input, configuration);
-        RingFlashModel<float> model = new(
-            configuration, new ModelWeights(weights, configuration, golden.Precision == "bfloat16"), operators);
-        model.Forward(input, null, trace);
+        ModelWeights modelWeights = new(weights, configuration, golden.Precision == "bfloat16");
+        using (context.KeepWeights(modelWeights, configuration, (int)shape[0], (int)shape[1], cacheCapacity: 0))
+        {
+            RingFlashModel<float> model = new(configuration, modelWeights, operators);
+            model.Forward(input, null, trace);
+        }
+
         context.WeightTime = weights.Elapsed;
         context.CompareTime = trace.CompareTime;
     }

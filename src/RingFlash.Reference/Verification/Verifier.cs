@@ -59,7 +59,10 @@ public static class Verifier
                 operators,
                 (step, fraction) => progress?.Report(new VerifyProgress(
                     number, runs.Count, golden.Name, engine.Word(), mode, step, fraction)),
-                cancellation);
+                cancellation)
+            {
+                MemoryLimit = options.MemoryLimit,
+            };
             context.Report("reading", 0);
             results.Add(RunCase(context));
         }

@@ -22,6 +22,12 @@ public sealed record VerifyOptions
     /// <summary>The checkpoint that cases of real weights are run with; null when there is none.</summary>
     public string? Checkpoint { get; init; }
 
+    /// <summary>
+    /// The most bytes to take in all: weights are kept in memory as far as it goes. Null: each weight is read where it
+    /// is multiplied. The numbers are the same.
+    /// </summary>
+    public long? MemoryLimit { get; init; }
+
     /// <summary>Worker threads; the number of processors by default.</summary>
     public int ThreadCount { get; init; } = Environment.ProcessorCount;
 }

@@ -51,7 +51,7 @@ public sealed class Float8BlockQuantizationTests
         {
             byte[] codes = new byte[values.Length];
             float[] scales = new float[(columns + 127) / 128];
-            Float8BlockQuantization.QuantizeBlockRow(values, columns, powerOfTwo, codes, scales);
+            Float8BlockQuantization.QuantizeBlockRow(values, columns, powerOfTwo, codes, columns, scales);
             for (int block = 0; block < scales.Length; block++)
             {
                 float maximum = values.Where((_, index) => index % columns / 128 == block).Max(MathF.Abs);
@@ -89,7 +89,7 @@ public sealed class Float8BlockQuantizationTests
                 byte[] codes = new byte[count];
                 float[] scales = new float[blockColumns];
                 Float8BlockQuantization.QuantizeBlockRow(
-                    values.AsSpan(row * columns, count), columns, false, codes, scales);
+                    values.AsSpan(row * columns, count), columns, false, codes, columns, scales);
                 Assert.Equal(expected[(row * columns)..][..count], codes);
                 Assert.Equal(expectedScales[(row / 128 * blockColumns)..][..blockColumns], scales);
             }

@@ -231,6 +231,12 @@ public sealed class CaptureToolTests : IDisposable
             Assert.Equal(bytes, found);
         }
 
+        string[] verify = ["verify", output, "--model", folder, "--memory-limit"];
+        refused = await Tool([.. verify, "1MB"]);
+        AssertLine(refused, ExitCodes.Environment, "1MB is too little, ");
+        needed = Regex.Match(refused.Error, "([0-9]+MB) is needed").Groups[1].Value;
+        Assert.Equal(ExitCodes.WithinBudget, (await Tool([.. verify, needed])).Code);
+        AssertLine(await Tool([.. verify, "lots"]), ExitCodes.WrongUsage, "--memory-limit: 'lots' is not a size");
         AssertLine(
             await Tool([.. start, "--out", temporary.File("no"), "--memory-limit", "lots"]),
             ExitCodes.WrongUsage,
