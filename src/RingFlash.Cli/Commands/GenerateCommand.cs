@@ -59,6 +59,7 @@ internal static class GenerateCommand
                     parsed.GetValue(options.Prompt) ?? [],
                     parsed.GetValue(options.Messages) ?? [],
                     parsed.GetValue(options.Ids) ?? [],
+                    parsed.GetValue(options.Template) is string template ? TemplateName.Parse(template) : null,
                     parsed.GetValue(options.Plain)),
                 model.Folder,
                 tokenizer,
@@ -162,6 +163,13 @@ internal static class GenerateCommand
             Description = "The token ids of a prompt, separated by commas. The answer is ids too; no tokenizer is "
                 + "needed.",
             HelpName = "ID,ID,…",
+        };
+
+        public Option<string?> Template { get; } = new("--template")
+        {
+            Description = $"The chat format: {TemplateName.List}. Default: the folder's own, when its template is one "
+                + "of these.",
+            HelpName = "NAME",
         };
 
         public Option<bool> Plain { get; } = new("--plain")
@@ -294,7 +302,7 @@ internal static class GenerateCommand
             command.Arguments.Add(Model);
             Option[] all =
             [
-                Prompt, Messages, Ids, Plain, MaxTokens, Temperature, TopK, TopP, MinP, RepetitionPenalty,
+                Prompt, Messages, Ids, Template, Plain, MaxTokens, Temperature, TopK, TopP, MinP, RepetitionPenalty,
                 PresencePenalty, FrequencyPenalty, Seed, Stop, StopIds, IgnoreEndOfSequence, Speculative, Yarn, Context,
                 LogProbabilities, Precision, MemoryLimit, Json,
             ];

@@ -13,8 +13,10 @@ namespace RingFlash.Cli.Commands;
 /// <param name="Texts">Of <c>--prompt</c>.</param>
 /// <param name="Conversations">Files of <c>--messages</c>.</param>
 /// <param name="Ids">Of <c>--ids</c>.</param>
+/// <param name="Format">Of <c>--template</c>; null for the folder's own.</param>
 /// <param name="Plain">Whether markup in them stays text.</param>
-internal sealed record PromptWords(string[] Texts, string[] Conversations, string[] Ids, bool Plain);
+internal sealed record PromptWords(
+    string[] Texts, string[] Conversations, string[] Ids, ChatFormat? Format, bool Plain);
 
 /// <summary>A prompt as the model reads it.</summary>
 /// <param name="Ids">[tokens].</param>
@@ -49,7 +51,7 @@ internal sealed record GenerationPrompt(IReadOnlyList<int> Ids, bool IsText, str
         return
         [
             .. words.Texts.Select(text => new GenerationPrompt(tokenizer!.Encode(text, !words.Plain), true, null)),
-            .. words.Conversations.Select(file => Converse(file, words.Plain, folder!, tokenizer!, currentDirectory)),
+            .. words.Conversations.Select(file => Converse(file, words, folder!, tokenizer!, currentDirectory)),
             .. words.Ids.Select(ids => new GenerationPrompt(ParseIds(ids, "--ids"), false, null)),
         ];
     }
@@ -68,7 +70,7 @@ internal sealed record GenerationPrompt(IReadOnlyList<int> Ids, bool IsText, str
     ];
 
     private static GenerationPrompt Converse(
-        string file, bool plain, string folder, ModelTokenizer tokenizer, string currentDirectory)
+        string file, PromptWords words, string folder, ModelTokenizer tokenizer, string currentDirectory)
     {
         string path = Path.GetFullPath(file, currentDirectory);
         if (!File.Exists(path))
@@ -86,8 +88,8 @@ internal sealed record GenerationPrompt(IReadOnlyList<int> Ids, bool IsText, str
         ChatConversation conversation = root.ValueKind == JsonValueKind.Array
             ? new ChatConversation(ChatConversation.ReadMessages(root, file), true, [])
             : ChatConversation.Read(root, file);
-        ChatFormat format = ChatFormat.ForFolder(folder);
+        ChatFormat format = words.Format ?? ChatFormat.ForFolder(folder);
         ChatPrompt prompt = format.Compose(conversation.Messages, true, conversation.Tools);
-        return new GenerationPrompt(tokenizer.Encode(prompt, plain), true, format.Name);
+        return new GenerationPrompt(tokenizer.Encode(prompt, words.Plain), true, format.Name);
     }
 }

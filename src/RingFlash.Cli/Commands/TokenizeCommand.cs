@@ -46,8 +46,8 @@ internal static class TokenizeCommand
         };
         Option<string?> template = new("--template")
         {
-            Description = "The chat format: " + string.Join(", ", ChatFormat.All.Select(format => format.Name))
-                + ". Default: the folder's own, when its template is one of these.",
+            Description = $"The chat format: {TemplateName.List}. Default: the folder's own, when its template is one "
+                + "of these.",
             HelpName = "NAME",
         };
         Option<bool> plain = new("--plain")
@@ -160,9 +160,7 @@ internal static class TokenizeCommand
             return ChatFormat.ForFolder(Directory.Exists(model) ? model : Path.GetDirectoryName(model) ?? model);
         }
 
-        return ChatFormat.All.FirstOrDefault(format => format.Name == name) ?? throw new UsageException(
-            $"--template: '{name}' is not a chat format; known are "
-            + string.Join(", ", ChatFormat.All.Select(format => format.Name)));
+        return TemplateName.Parse(name);
     }
 
     private static IEnumerable<TokenizeResult> Results(Request request, ModelTokenizer tokenizer, ChatFormat? format)

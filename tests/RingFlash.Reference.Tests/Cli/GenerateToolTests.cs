@@ -156,6 +156,9 @@ public sealed class GenerateToolTests : IDisposable
         ToolRun unknown = await Tool("generate", folder, "--messages", chat);
         Assert.Equal(ExitCodes.BadInput, unknown.Code);
         Assert.Contains("unknown", unknown.Error, StringComparison.Ordinal);
+        ToolRun named = await Tool(
+            "generate", folder, "--messages", chat, "--max-tokens", "2", "--template", "ling-2.0");
+        Assert.Contains("chat format ling-2.0", named.Error, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -191,6 +194,7 @@ public sealed class GenerateToolTests : IDisposable
     [InlineData("context: 32769 tokens are out of range 2 to 32768", "--ids", "1", "--context", "32769")]
     [InlineData("more need YaRN", "--ids", "1", "--context", "40000")]
     [InlineData("leaves no room", "--ids", "1,2,3,4", "--context", "4")]
+    [InlineData("--template: 'chatml' is not a chat format", "--ids", "1", "--template", "chatml")]
     [InlineData("--precision: 'fp4'", "--ids", "1", "--precision", "fp4")]
     [InlineData("'--tempurature'", "--ids", "1", "--tempurature")]
     public async Task Wrong_usage_is_two(string rule, params string[] arguments)
