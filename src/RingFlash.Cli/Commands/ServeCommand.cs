@@ -104,11 +104,11 @@ internal static class ServeCommand
         ToolCommand command = new(
             "serve",
             "Serves /v1/completions, /v1/chat/completions, /v1/models, /health, /tokenize and /detokenize for clients "
-            + "of OpenAI and vLLM, with logprobs, prompt_logprobs and routed experts that are the reference's own bits.",
+            + "of OpenAI and vLLM; logprobs, prompt_logprobs and routed experts are the reference's own bits.",
             "ringflash serve Ring-mini-2.0",
             "ringflash serve Ring-flash-2.0 --memory-limit 24GB --yarn 4 --split-reasoning",
             "ringflash serve synthetic:ring-mini-2.0@7 --port 0 --max-logprobs -1   # token ids only",
-            "RINGFLASH_API_KEY=… ringflash serve Ring-mini-2.0 --host 0.0.0.0")
+            "ringflash serve Ring-mini-2.0 --host 0.0.0.0   # with RINGFLASH_API_KEY set")
         {
             model, host, port, apiKey, name, template, splitReasoning, plain, routedExperts, maxLogProbabilities,
             running, waiting, contextTokens, cacheTokens, yarn, precision, memoryLimit, timeout,

@@ -63,6 +63,7 @@ public sealed class VerifyOptionsTests
     [Theory]
     [InlineData("--help", "ringflash verify")]
     [InlineData("verify", "--help", "ringflash verify golden/tiny-f32 --engine all")]
+    [InlineData("serve", "--help", "ringflash serve Ring-mini-2.0\n")]
     public async Task HelpEndsWithExamples(params string[] words)
     {
         ToolRun run = await ToolRun.With(FakeReports.Passing(), words[..^1]);

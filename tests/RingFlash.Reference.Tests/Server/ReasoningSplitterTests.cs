@@ -1,7 +1,11 @@
 // Red here means that reasoning and answer are mixed, or that text is lost between them.
 using System;
+using System.Linq;
 using System.Text;
+using System.Text.Json;
+using System.Threading.Tasks;
 using RingFlash.Cli.Server;
+using RingFlash.Reference.Generation;
 using Xunit;
 
 namespace RingFlash.Reference.Tests.Server;
@@ -46,6 +50,25 @@ public sealed class ReasoningSplitterTests
                 foundAnswer.Append(part.Answer);
             }
         }
+    }
+
+    [Theory]
+    [InlineData("", "<thi")]
+    [InlineData("a</th", "")]
+    public async Task WhatWaitedComesWithTheEnd(string reasoning, string answer)
+    {
+        string text = (reasoning.Length > 0 ? "<think>" : string.Empty) + reasoning + answer;
+        JsonElement body = JsonDocument.Parse("{}").RootElement;
+        GenerationFields fields = GenerationFields.Read(
+            new RequestFields(body), new ServerSettings { ModelName = "x" }, 10, "logprobs", (5, "max_tokens"));
+        ChoiceReader reader = new(new GenerationCall(fields, [new Prompt("p", [1])]), 0, splitReasoning: true);
+        GenerationEvent[] events =
+        [
+            new PromptProgress(1, 1), new TokenGenerated(3, text, null),
+            new GenerationFinished(FinishReason.Length, string.Empty, 1, 1),
+        ];
+        ChoicePart whole = ChoicePart.Join(await reader.Read(events.ToAsyncEnumerable(), default).ToListAsync());
+        Assert.Equal((reasoning, answer, 1), (whole.Reasoning, whole.Text, whole.Generated));
     }
 
     [Fact]
