@@ -45,6 +45,9 @@ public sealed class KernelHost : IDisposable
     /// <summary>The warps of a group.</summary>
     public int Warps { get; }
 
+    /// <summary>The most warps that a launch may ask for: 8 on a card, where 256 threads have 255 registers.</summary>
+    public int MostWarps => IsCuda ? 8 : Warps;
+
     /// <summary>The threads of a group.</summary>
     public int Threads => Lanes * Warps;
 
@@ -110,7 +113,7 @@ public sealed class KernelHost : IDisposable
 
         if (grid.X > 0 && grid.Y > 0 && grid.Z > 0)
         {
-            LoadedKernel loaded = Prepare<TArguments>(kernel.Method, grid.SharedBytes);
+            LoadedKernel loaded = Prepare<TArguments>(kernel.Method, grid);
             ((Action<AcceleratorStream, KernelConfig, TArguments>)loaded.Launcher)(
                 Accelerator.DefaultStream, Configure(grid), arguments);
         }
@@ -138,15 +141,16 @@ public sealed class KernelHost : IDisposable
         return context;
     }
 
-    private LoadedKernel Prepare<TArguments>(MethodInfo method, int sharedBytes)
+    private LoadedKernel Prepare<TArguments>(MethodInfo method, in LaunchGrid grid)
         where TArguments : struct
     {
         if (!kernels.TryGetValue(method, out LoadedKernel? loaded))
         {
-            loaded = Load<TArguments>(method);
+            loaded = Load<TArguments>(method, grid);
             kernels.Add(method, loaded);
         }
 
+        int sharedBytes = grid.SharedBytes;
         if (sharedBytes > PlainSharedBytes && sharedBytes > loaded.SharedBytes && loaded.Kernel is CudaKernel kernel)
         {
             CudaDriver.AllowSharedMemory(kernel, sharedBytes);
@@ -156,15 +160,16 @@ public sealed class KernelHost : IDisposable
         return loaded;
     }
 
-    private LoadedKernel Load<TArguments>(MethodInfo method)
+    private LoadedKernel Load<TArguments>(MethodInfo method, in LaunchGrid grid)
         where TArguments : struct
     {
         KernelAttribute declared = method.GetCustomAttribute<KernelAttribute>()
             ?? throw new InvalidOperationException($"{method.Name} has no [Kernel], so nothing has checked it");
-        if (Threads > declared.MaximumThreads)
+        int threads = Lanes * WarpsOf(grid);
+        if (threads > declared.MaximumThreads)
         {
             throw new InvalidOperationException(
-                $"{method.Name} is compiled for {declared.MaximumThreads} threads; a group has {Threads}");
+                $"{method.Name} is compiled for {declared.MaximumThreads} threads; a group has {threads}");
         }
 
         KernelSpecialization specialization =
@@ -181,9 +186,11 @@ public sealed class KernelHost : IDisposable
             kernel, kernel.CreateLauncherDelegate<Action<AcceleratorStream, KernelConfig, TArguments>>());
     }
 
+    private int WarpsOf(in LaunchGrid grid) => grid.Warps == 0 ? Warps : grid.Warps;
+
     private KernelConfig Configure(in LaunchGrid grid) => new(
         new Index3D(grid.X, grid.Y, grid.Z),
-        new Index3D(Lanes, Warps, 1),
+        new Index3D(Lanes, WarpsOf(grid), 1),
         grid.SharedBytes == 0
             ? SharedMemoryConfig.Empty
             : SharedMemoryConfig.RequestDynamic<byte>(grid.SharedBytes));
