@@ -79,7 +79,7 @@ internal static class ExpertsBenchmark
         Bound bound = new(workers);
         rounds.AddTimed("bound", () => bound.Milliseconds(
             multiplyAdds,
-            [.. dispatches[++turn % dispatches.Length].ActiveExperts.SelectMany(expert => Matrices(weights[expert]))]));
+            [.. dispatches[++turn % dispatches.Length].ActiveExperts.ToArray().SelectMany(expert => Matrices(weights[expert]))]));
         rounds.AddTimed("vector512", () => Bound.Time(workers, () => RoutedExperts.Vectorised<Float32Precision>(
             workers,
             x,
@@ -118,7 +118,7 @@ internal static class ExpertsBenchmark
         for (int assignment = 0; assignment < dispatch.Rows.Length; assignment += 1 + (dispatch.Rows.Length / 12))
         {
             int row = dispatch.Rows[assignment];
-            int active = Array.FindLastIndex(dispatch.Offsets, offset => offset <= assignment);
+            int active = Array.FindLastIndex(dispatch.Offsets.ToArray(), offset => offset <= assignment);
             ExpertWeights expert = weights[dispatch.ActiveExperts[active]];
             float[] gate = new float[expert.Gate.Outputs], up = new float[gate.Length], expected = new float[hidden];
             ReadOnlySpan<float> token = x.AsSpan(row / TopK * hidden, hidden);

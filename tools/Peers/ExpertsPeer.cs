@@ -38,9 +38,8 @@ internal static class ExpertsPeer
 
         // Each turn has a routing of its own, so that one token finds its experts in memory and not in the cache.
         ExpertDispatch[] dispatches = [.. Enumerable.Range(0, Experts / TopK).Select(_ => Route(random, tokens))];
-        Tensor[][] rows = [.. dispatches.Select(dispatch => dispatch.ActiveExperts.Select((_, active) => tensor(
-            dispatch.Rows[dispatch.Offsets[active]..dispatch.Offsets[active + 1]]
-                .Select(row => (long)(row / TopK)).ToArray())).ToArray())];
+        Tensor[][] rows = [.. dispatches.Select(dispatch => dispatch.ActiveExperts.ToArray().Select((_, active) => tensor(
+            dispatch.RowsOf(active).ToArray().Select(row => (long)(row / TopK)).ToArray())).ToArray())];
         float[] outputs = new float[tokens * TopK * Hidden];
         using Tensor input = tensor(x).reshape(tokens, Hidden).to(ScalarType.BFloat16);
         int turn = 0;
@@ -49,7 +48,7 @@ internal static class ExpertsPeer
         Tensor[] Theirs()
         {
             ExpertDispatch dispatch = dispatches[turn % dispatches.Length];
-            return [.. dispatch.ActiveExperts.Select((expert, active) =>
+            return [.. dispatch.ActiveExperts.ToArray().Select((expert, active) =>
                 experts[expert].Apply(input.index_select(0, rows[turn % dispatches.Length][active])))];
         }
 

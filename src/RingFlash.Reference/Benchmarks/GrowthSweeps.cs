@@ -119,7 +119,7 @@ internal static class GrowthSweeps
         using ModelSlice slice = new(ModelSlice.Cut(small, 1, Experts), alone);
         RingFlashModel<float> model = slice.On(ExecutionEngine.Vector512, alone);
         ForwardInput prompt = slice.Tokens(tokens, 1);
-        model.Forward(prompt); // what is allocated once only is not counted
+        model.Forward(slice.Tokens(1, 1)); // what is allocated once only is not counted
         long before = GC.GetAllocatedBytesForCurrentThread();
         model.Forward(prompt);
         return GC.GetAllocatedBytesForCurrentThread() - before;

@@ -21,7 +21,7 @@ namespace RingFlash.Reference.Devices;
 /// right for any number of warps, so that the CPU accelerator, which starts an operating system thread for every lane
 /// and takes half a millisecond for a barrier, can have one.
 /// </remarks>
-public sealed class KernelHost : IDisposable
+public class KernelHost : IDisposable
 {
     /// <summary>The lanes of a warp.</summary>
     public const int Lanes = 32;
@@ -31,6 +31,13 @@ public sealed class KernelHost : IDisposable
 
     private readonly Context context;
     private readonly Dictionary<MethodInfo, LoadedKernel> kernels = [];
+
+    /// <summary>Opens ILGPU's CPU accelerator, which runs the C# of the kernels.</summary>
+    /// <param name="warps">The warps of a group.</param>
+    protected KernelHost(int warps)
+        : this(CreateContext(builder => builder.CPU(CpuShape(warps))), CpuShape(warps), warps)
+    {
+    }
 
     private KernelHost(Context context, Device device, int warps)
     {
@@ -46,7 +53,7 @@ public sealed class KernelHost : IDisposable
     public int Warps { get; }
 
     /// <summary>The most warps that a launch may ask for: 8 on a card, where 256 threads have 255 registers.</summary>
-    public int MostWarps => IsCuda ? 8 : Warps;
+    public virtual int MostWarps => IsCuda ? 8 : Warps;
 
     /// <summary>The threads of a group.</summary>
     public int Threads => Lanes * Warps;
@@ -55,20 +62,21 @@ public sealed class KernelHost : IDisposable
     public bool IsCuda => Accelerator.AcceleratorType == AcceleratorType.Cuda;
 
     /// <summary>
+    /// Whether the fast kernel is launched where there are two. Their shuffles and barriers cost the CPU accelerator
+    /// half a millisecond each, so it runs the naive ones; tests launch the fast ones on it by name.
+    /// </summary>
+    public virtual bool PrefersFast => IsCuda;
+
+    /// <summary>
     /// The groups that a kernel whose threads stride over their work is launched with at most: enough to fill a card,
     /// and one on the CPU accelerator, which takes them one after another.
     /// </summary>
-    public int MostGroups => IsCuda ? 16 * Accelerator.NumMultiprocessors : 1;
+    public virtual int MostGroups => IsCuda ? 16 * Accelerator.NumMultiprocessors : 1;
 
     /// <summary>Opens ILGPU's CPU accelerator, which runs the C# of the kernels.</summary>
     /// <param name="warps">The warps of a group.</param>
     /// <returns>The device.</returns>
-    public static KernelHost OpenCpu(int warps = 1)
-    {
-        CPUDevice device = new(Lanes, warps, 1);
-        Context context = CreateContext(builder => builder.CPU(device));
-        return new KernelHost(context, device, warps);
-    }
+    public static KernelHost OpenCpu(int warps = 1) => new(warps);
 
     /// <summary>Opens the first card.</summary>
     /// <returns>The device.</returns>
@@ -113,9 +121,7 @@ public sealed class KernelHost : IDisposable
 
         if (grid.X > 0 && grid.Y > 0 && grid.Z > 0)
         {
-            LoadedKernel loaded = Prepare<TArguments>(kernel.Method, grid);
-            ((Action<AcceleratorStream, KernelConfig, TArguments>)loaded.Launcher)(
-                Accelerator.DefaultStream, Configure(grid), arguments);
+            LaunchAligned(kernel, grid, arguments);
         }
     }
 
@@ -125,6 +131,29 @@ public sealed class KernelHost : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        Dispose(disposing: true);
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Launches a kernel whose arguments have been checked.</summary>
+    /// <typeparam name="TArguments">The kernel's arguments.</typeparam>
+    /// <param name="kernel">The kernel.</param>
+    /// <param name="grid">The groups, at least one.</param>
+    /// <param name="arguments">The arguments.</param>
+    protected virtual void LaunchAligned<TArguments>(
+        Action<TArguments> kernel, in LaunchGrid grid, in TArguments arguments)
+        where TArguments : struct
+    {
+        ArgumentNullException.ThrowIfNull(kernel);
+        LoadedKernel loaded = Prepare<TArguments>(kernel.Method, grid);
+        ((Action<AcceleratorStream, KernelConfig, TArguments>)loaded.Launcher)(
+            Accelerator.DefaultStream, Configure(grid), arguments);
+    }
+
+    /// <summary>Frees the kernels and the device.</summary>
+    /// <param name="disposing">Whether it is called by <see cref="Dispose()"/>.</param>
+    protected virtual void Dispose(bool disposing)
+    {
         foreach (LoadedKernel kernel in kernels.Values)
         {
             kernel.Kernel.Dispose();
@@ -133,6 +162,8 @@ public sealed class KernelHost : IDisposable
         Accelerator.Dispose();
         context.Dispose();
     }
+
+    private static CPUDevice CpuShape(int warps) => new(Lanes, warps, 1);
 
     private static Context CreateContext(Action<Context.Builder> devices)
     {

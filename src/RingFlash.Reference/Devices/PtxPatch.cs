@@ -1,4 +1,6 @@
 using System;
+using System.Globalization;
+using System.Numerics;
 using System.Reflection;
 using System.Text.RegularExpressions;
 using ILGPU.Backends.PTX;
@@ -13,6 +15,8 @@ namespace RingFlash.Reference.Devices;
 /// <para>Target: ILGPU writes sm_80 at most; sm_90 is needed for conversions from e4m3.</para>
 /// <para>Alignment: ILGPU aligns dynamic shared memory like its elements; copies and matrices of 16 bytes need
 /// more.</para>
+/// <para>Division: the length of dynamic shared memory is its bytes over the size of an element, which ILGPU leaves to
+/// an unsigned division by a constant; by a power of two that is a shift.</para>
 /// <para>Contraction: <c>mul</c>, <c>add</c> and <c>sub</c> without a rounding word may be fused by the driver's
 /// compiler; with <c>.rn</c> they may not, so a product is rounded before it is added, as on the CPU.</para>
 /// </remarks>
@@ -40,6 +44,7 @@ public static partial class PtxPatch
 
         string text = PredicatedUniform().Replace(ptx, "$1");
         text = TargetLine().Replace(text, ".target " + Target);
+        text = ConstantDivision().Replace(text, ShiftForDivision);
         text = DynamicShared().Replace(text, "${1}16$2");
         return Contractible().Replace(text, "$1.rn.$2");
     }
@@ -59,6 +64,18 @@ public static partial class PtxPatch
 
         Text.SetValue(kernel, Apply(kernel.PTXAssembly));
     }
+
+    private static string ShiftForDivision(Match division)
+    {
+        uint divisor = uint.Parse(division.Groups["divisor"].Value, CultureInfo.InvariantCulture);
+        return BitOperations.IsPow2(divisor)
+            ? string.Create(
+                CultureInfo.InvariantCulture, $"shr{division.Groups["operands"].Value}{BitOperations.Log2(divisor)};")
+            : division.Value;
+    }
+
+    [GeneratedRegex(@"\bdiv(?<operands>\.u32\s+%r\d+,\s*%r\d+,\s*)(?<divisor>\d+);")]
+    private static partial Regex ConstantDivision();
 
     [GeneratedRegex(@"(@!?%p\d+\s+bra)\.uni\b")]
     private static partial Regex PredicatedUniform();

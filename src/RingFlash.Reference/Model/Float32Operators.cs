@@ -15,6 +15,7 @@ public class Float32Operators<TPrecision> : ForwardOperators<float>
     private readonly ExecutionEngine engine;
     private readonly WorkerPool workers;
     private readonly bool quantiseActivations;
+    private readonly ExpertDispatch dispatch = new();
 
     /// <summary>Chooses engine and threads.</summary>
     /// <param name="engine">Who computes.</param>
@@ -41,7 +42,7 @@ public class Float32Operators<TPrecision> : ForwardOperators<float>
     {
         ArgumentNullException.ThrowIfNull(ids);
         ArgumentNullException.ThrowIfNull(table);
-        HostTensor<float> hiddenStates = new(batch, ids.Length / batch, table.Inputs);
+        HostTensor<float> hiddenStates = Result<float>(batch, ids.Length / batch, table.Inputs);
         Operators.TokenEmbedding.Scalar(ids, table, hiddenStates.Span);
         return hiddenStates;
     }
@@ -53,24 +54,18 @@ public class Float32Operators<TPrecision> : ForwardOperators<float>
         ArgumentNullException.ThrowIfNull(table);
         ArgumentNullException.ThrowIfNull(positions);
         int rotaryDim = 2 * table.InverseFrequencies.Length;
-        HostTensor<float> cosine = new(batch, positions.Length / batch, rotaryDim);
-        HostTensor<float> sine = new(batch, positions.Length / batch, rotaryDim);
+        HostTensor<float> cosine = Result<float>(batch, positions.Length / batch, rotaryDim);
+        HostTensor<float> sine = Result<float>(batch, positions.Length / batch, rotaryDim);
         table.Fill(positions, cosine.Span, sine.Span);
-        foreach (float[] values in new[] { cosine.Values, sine.Values })
-        {
-            for (int index = 0; index < values.Length; index++)
-            {
-                values[index] = TPrecision.Round(values[index]);
-            }
-        }
-
+        RoundInPlace(cosine.Span);
+        RoundInPlace(sine.Span);
         return (cosine, sine);
     }
 
     /// <inheritdoc/>
     public override HostTensor<float> RmsNorm(HostTensor<float> x, float[] weight, float epsilon)
     {
-        HostTensor<float> y = Like(x);
+        HostTensor<float> y = ResultLike(x);
         Operators.RmsNorm.Apply<TPrecision>(engine, x.Span, weight, epsilon, y.Span, workers);
         return y;
     }
@@ -80,7 +75,7 @@ public class Float32Operators<TPrecision> : ForwardOperators<float>
     {
         ArgumentNullException.ThrowIfNull(x);
         ArgumentNullException.ThrowIfNull(weight);
-        HostTensor<float> y = new([.. x.Shape[..^1], weight.Outputs]);
+        HostTensor<float> y = Result(x, weight.Outputs);
         if (quantiseActivations && weight is Float8BlockMatrix blocks)
         {
             Operators.LinearProjection.ApplyQuantised<TPrecision>(engine, workers, x.Span, blocks, bias, y.Span);
@@ -99,7 +94,7 @@ public class Float32Operators<TPrecision> : ForwardOperators<float>
     {
         ArgumentNullException.ThrowIfNull(cosine);
         ArgumentNullException.ThrowIfNull(sine);
-        HostTensor<float> y = Like(x);
+        HostTensor<float> y = ResultLike(x);
         Operators.RotaryEmbedding.Apply<TPrecision>(
             engine, x.Span, x.Shape[1], x.Shape[2], x.Width, cosine.Span, sine.Span, cosine.Width, y.Span, workers);
         return y;
@@ -117,7 +112,7 @@ public class Float32Operators<TPrecision> : ForwardOperators<float>
         ArgumentNullException.ThrowIfNull(query);
         ArgumentNullException.ThrowIfNull(keys);
         ArgumentNullException.ThrowIfNull(values);
-        HostTensor<float> context = new(shape.Batch, shape.QueryTokens, shape.Heads * shape.HeadDim);
+        HostTensor<float> context = Result<float>(shape.Batch, shape.QueryTokens, shape.Heads * shape.HeadDim);
         Operators.CausalAttention.Apply<TPrecision>(
             engine,
             workers,
@@ -136,7 +131,7 @@ public class Float32Operators<TPrecision> : ForwardOperators<float>
     {
         ArgumentNullException.ThrowIfNull(x);
         ArgumentNullException.ThrowIfNull(gate);
-        HostTensor<float> logits = new(x.Rows, gate.Outputs);
+        HostTensor<float> logits = Result<float>(x.Rows, gate.Outputs);
         Operators.LinearProjection.Apply<Float32Precision>(engine, workers, x.Span, gate, [], logits.Span);
         return logits;
     }
@@ -144,7 +139,7 @@ public class Float32Operators<TPrecision> : ForwardOperators<float>
     /// <inheritdoc/>
     public override HostTensor<float> RouterScores(HostTensor<float> routerLogits)
     {
-        HostTensor<float> scores = Like(routerLogits);
+        HostTensor<float> scores = ResultLike(routerLogits);
         Operators.RouterScores.Apply(engine, routerLogits.Span, scores.Span, workers);
         return scores;
     }
@@ -155,9 +150,9 @@ public class Float32Operators<TPrecision> : ForwardOperators<float>
     {
         ArgumentNullException.ThrowIfNull(scores);
         RouterDecision<float> decision = new(
-            new int[scores.Rows * shape.TopK],
-            new HostTensor<float>(scores.Rows, shape.TopK),
-            new HostTensor<float>(scores.Rows));
+            Result<int>(scores.Rows * shape.TopK).Values,
+            Result<float>(scores.Rows, shape.TopK),
+            Result<float>(scores.Rows));
         Operators.GroupLimitedTopK.Apply(
             engine,
             shape,
@@ -175,25 +170,31 @@ public class Float32Operators<TPrecision> : ForwardOperators<float>
         HostTensor<float> x, RouterDecision<float> decision, SparseWeights experts)
     {
         ArgumentNullException.ThrowIfNull(x);
-        ArgumentNullException.ThrowIfNull(decision);
         ArgumentNullException.ThrowIfNull(experts);
-        HostTensor<float> outputs = new(x.Rows, decision.TopK, x.Width);
-        ExpertDispatch dispatch = ExpertDispatch.Group(decision.TopKIndices, decision.TopK, experts.ExpertCount);
-        foreach (ExpertDispatch batch in experts.Batches(dispatch))
+        HostTensor<float> outputs = Result<float>(x.Rows, decision.TopK, x.Width);
+        dispatch.Regroup(decision.TopKIndices, decision.TopK, experts.ExpertCount);
+        if (experts.Batches?.Invoke(dispatch) is not { } batches)
         {
-            Operators.RoutedExperts.Apply<TPrecision>(
-                engine, workers, quantiseActivations, x.Values, batch, experts.Expert, outputs.Values);
+            Apply(dispatch);
+            return outputs;
+        }
+
+        foreach (ExpertDispatch batch in batches)
+        {
+            Apply(batch);
         }
 
         return outputs;
+
+        void Apply(ExpertDispatch batch) => Operators.RoutedExperts.Apply<TPrecision>(
+            engine, workers, quantiseActivations, x.Values, batch, experts.Expert, outputs.Values);
     }
 
     /// <inheritdoc/>
     public override HostTensor<float> ExpertCombine(HostTensor<float> expertOutputs, RouterDecision<float> decision)
     {
         ArgumentNullException.ThrowIfNull(expertOutputs);
-        ArgumentNullException.ThrowIfNull(decision);
-        HostTensor<float> y = new(expertOutputs.Shape[0], expertOutputs.Width);
+        HostTensor<float> y = Result<float>(expertOutputs.Shape[0], expertOutputs.Width);
         Operators.ExpertCombine.Apply<TPrecision>(
             engine, expertOutputs.Span, decision.TopKWeights.Span, decision.TopK, y.Span, workers);
         return y;
@@ -203,7 +204,7 @@ public class Float32Operators<TPrecision> : ForwardOperators<float>
     public override HostTensor<float> SwiGlu(HostTensor<float> gate, HostTensor<float> up)
     {
         ArgumentNullException.ThrowIfNull(up);
-        HostTensor<float> y = Like(gate);
+        HostTensor<float> y = ResultLike(gate);
         Operators.SwiGlu.Apply<TPrecision>(engine, gate.Span, up.Span, y.Span, workers);
         return y;
     }
@@ -212,7 +213,7 @@ public class Float32Operators<TPrecision> : ForwardOperators<float>
     public override HostTensor<float> ResidualAdd(HostTensor<float> residual, HostTensor<float> update)
     {
         ArgumentNullException.ThrowIfNull(update);
-        HostTensor<float> y = Like(residual);
+        HostTensor<float> y = ResultLike(residual);
         Operators.ResidualAdd.Apply<TPrecision>(engine, residual.Span, update.Span, y.Span, workers);
         return y;
     }
@@ -221,14 +222,16 @@ public class Float32Operators<TPrecision> : ForwardOperators<float>
     public override HostTensor<float> CrossEntropy(HostTensor<float> logits, long[] targets)
     {
         ArgumentNullException.ThrowIfNull(logits);
-        HostTensor<float> loss = new(1);
+        HostTensor<float> loss = Result<float>(1);
         loss.Values[0] = Operators.CrossEntropy.Apply(engine, logits.Span, targets);
         return loss;
     }
 
-    private static HostTensor<float> Like(HostTensor<float> tensor)
+    private static void RoundInPlace(Span<float> values)
     {
-        ArgumentNullException.ThrowIfNull(tensor);
-        return new HostTensor<float>(tensor.Shape.ToArray());
+        foreach (ref float value in values)
+        {
+            value = TPrecision.Round(value);
+        }
     }
 }

@@ -28,7 +28,7 @@ public sealed class Float64Operators : ForwardOperators<double>
     {
         ArgumentNullException.ThrowIfNull(ids);
         ArgumentNullException.ThrowIfNull(table);
-        HostTensor<double> hiddenStates = new(batch, ids.Length / batch, table.Inputs);
+        HostTensor<double> hiddenStates = Result<double>(batch, ids.Length / batch, table.Inputs);
         Operators.TokenEmbedding.Exact(ids, table, hiddenStates.Span);
         return hiddenStates;
     }
@@ -42,8 +42,8 @@ public sealed class Float64Operators : ForwardOperators<double>
         int rotaryDim = 2 * table.InverseFrequencies.Length;
         float[] cosine = new float[positions.Length * rotaryDim], sine = new float[cosine.Length];
         table.Fill(positions, cosine, sine);
-        HostTensor<double> wideCosine = new(batch, positions.Length / batch, rotaryDim);
-        HostTensor<double> wideSine = new(batch, positions.Length / batch, rotaryDim);
+        HostTensor<double> wideCosine = Result<double>(batch, positions.Length / batch, rotaryDim);
+        HostTensor<double> wideSine = Result<double>(batch, positions.Length / batch, rotaryDim);
         Array.ConvertAll(cosine, value => (double)value).CopyTo(wideCosine.Values, 0);
         Array.ConvertAll(sine, value => (double)value).CopyTo(wideSine.Values, 0);
         return (wideCosine, wideSine);
@@ -52,7 +52,7 @@ public sealed class Float64Operators : ForwardOperators<double>
     /// <inheritdoc/>
     public override HostTensor<double> RmsNorm(HostTensor<double> x, float[] weight, float epsilon)
     {
-        HostTensor<double> y = Like(x);
+        HostTensor<double> y = ResultLike(x);
         Operators.RmsNorm.Exact(x.Span, weight, epsilon, y.Span);
         return y;
     }
@@ -62,7 +62,7 @@ public sealed class Float64Operators : ForwardOperators<double>
     {
         ArgumentNullException.ThrowIfNull(x);
         ArgumentNullException.ThrowIfNull(weight);
-        HostTensor<double> y = new([.. x.Shape[..^1], weight.Outputs]);
+        HostTensor<double> y = Result(x, weight.Outputs);
         Operators.LinearProjection.Exact(workers, x.Span, weight, bias, y.Span);
         return y;
     }
@@ -73,7 +73,7 @@ public sealed class Float64Operators : ForwardOperators<double>
     {
         ArgumentNullException.ThrowIfNull(cosine);
         ArgumentNullException.ThrowIfNull(sine);
-        HostTensor<double> y = Like(x);
+        HostTensor<double> y = ResultLike(x);
         int heads = x.Shape[1], tokens = x.Shape[2];
         for (int row = 0; row < x.Rows; row++)
         {
@@ -96,7 +96,7 @@ public sealed class Float64Operators : ForwardOperators<double>
         ArgumentNullException.ThrowIfNull(query);
         ArgumentNullException.ThrowIfNull(keys);
         ArgumentNullException.ThrowIfNull(values);
-        HostTensor<double> context = new(shape.Batch, shape.QueryTokens, shape.Heads * shape.HeadDim);
+        HostTensor<double> context = Result<double>(shape.Batch, shape.QueryTokens, shape.Heads * shape.HeadDim);
         Operators.CausalAttention.Exact(
             workers, shape, query.Values, keys.Values, values.Values, visible, context.Values, weights?.Values ?? []);
         return context;
@@ -107,7 +107,7 @@ public sealed class Float64Operators : ForwardOperators<double>
     {
         ArgumentNullException.ThrowIfNull(x);
         ArgumentNullException.ThrowIfNull(gate);
-        HostTensor<double> logits = new(x.Rows, gate.Outputs);
+        HostTensor<double> logits = Result<double>(x.Rows, gate.Outputs);
         Operators.LinearProjection.Exact(workers, x.Span, gate, [], logits.Span);
         return logits;
     }
@@ -115,7 +115,7 @@ public sealed class Float64Operators : ForwardOperators<double>
     /// <inheritdoc/>
     public override HostTensor<double> RouterScores(HostTensor<double> routerLogits)
     {
-        HostTensor<double> scores = Like(routerLogits);
+        HostTensor<double> scores = ResultLike(routerLogits);
         Operators.RouterScores.Exact(routerLogits.Span, scores.Span);
         return scores;
     }
@@ -126,9 +126,9 @@ public sealed class Float64Operators : ForwardOperators<double>
     {
         ArgumentNullException.ThrowIfNull(scores);
         RouterDecision<double> decision = new(
-            new int[scores.Rows * shape.TopK],
-            new HostTensor<double>(scores.Rows, shape.TopK),
-            new HostTensor<double>(scores.Rows));
+            Result<int>(scores.Rows * shape.TopK).Values,
+            Result<double>(scores.Rows, shape.TopK),
+            Result<double>(scores.Rows));
         for (int t = 0; t < scores.Rows; t++)
         {
             Span<int> indices = decision.TopKIndices.AsSpan(t * shape.TopK, shape.TopK);
@@ -144,9 +144,8 @@ public sealed class Float64Operators : ForwardOperators<double>
         HostTensor<double> x, RouterDecision<double> decision, SparseWeights experts)
     {
         ArgumentNullException.ThrowIfNull(x);
-        ArgumentNullException.ThrowIfNull(decision);
         ArgumentNullException.ThrowIfNull(experts);
-        HostTensor<double> outputs = new(x.Rows, decision.TopK, x.Width);
+        HostTensor<double> outputs = Result<double>(x.Rows, decision.TopK, x.Width);
         ExpertDispatch dispatch = ExpertDispatch.Group(decision.TopKIndices, decision.TopK, experts.ExpertCount);
         Operators.RoutedExperts.Exact(workers, x.Span, dispatch, experts.Expert, outputs.Span);
         return outputs;
@@ -156,8 +155,7 @@ public sealed class Float64Operators : ForwardOperators<double>
     public override HostTensor<double> ExpertCombine(HostTensor<double> expertOutputs, RouterDecision<double> decision)
     {
         ArgumentNullException.ThrowIfNull(expertOutputs);
-        ArgumentNullException.ThrowIfNull(decision);
-        HostTensor<double> y = new(expertOutputs.Shape[0], expertOutputs.Width);
+        HostTensor<double> y = Result<double>(expertOutputs.Shape[0], expertOutputs.Width);
         Operators.ExpertCombine.Exact(expertOutputs.Span, decision.TopKWeights.Span, decision.TopK, y.Span);
         return y;
     }
@@ -166,7 +164,7 @@ public sealed class Float64Operators : ForwardOperators<double>
     public override HostTensor<double> SwiGlu(HostTensor<double> gate, HostTensor<double> up)
     {
         ArgumentNullException.ThrowIfNull(up);
-        HostTensor<double> y = Like(gate);
+        HostTensor<double> y = ResultLike(gate);
         Operators.SwiGlu.Exact(gate.Span, up.Span, y.Span);
         return y;
     }
@@ -175,7 +173,7 @@ public sealed class Float64Operators : ForwardOperators<double>
     public override HostTensor<double> ResidualAdd(HostTensor<double> residual, HostTensor<double> update)
     {
         ArgumentNullException.ThrowIfNull(update);
-        HostTensor<double> y = Like(residual);
+        HostTensor<double> y = ResultLike(residual);
         Operators.ResidualAdd.Exact(residual.Span, update.Span, y.Span);
         return y;
     }
@@ -184,14 +182,8 @@ public sealed class Float64Operators : ForwardOperators<double>
     public override HostTensor<double> CrossEntropy(HostTensor<double> logits, long[] targets)
     {
         ArgumentNullException.ThrowIfNull(logits);
-        HostTensor<double> loss = new(1);
+        HostTensor<double> loss = Result<double>(1);
         loss.Values[0] = Operators.CrossEntropy.Exact(logits.Span, targets);
         return loss;
-    }
-
-    private static HostTensor<double> Like(HostTensor<double> tensor)
-    {
-        ArgumentNullException.ThrowIfNull(tensor);
-        return new HostTensor<double>(tensor.Shape.ToArray());
     }
 }

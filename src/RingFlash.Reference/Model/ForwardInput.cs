@@ -27,13 +27,16 @@ public sealed record ForwardInput(long[] Ids, int Batch)
     public bool RunMultiToken { get; init; } = true;
 }
 
-/// <summary>What a forward pass returns.</summary>
+/// <summary>
+/// What a forward pass returns. The tensors are the model's: they are valid until its next pass begins, which writes
+/// over them. Copy what is kept longer. Those of a pass with a trace are the caller's for good.
+/// </summary>
 /// <typeparam name="T">What activations are held in.</typeparam>
 /// <param name="HiddenStates">After the final norm, [batch, tokens, hidden].</param>
 /// <param name="Logits">[batch, tokens or 1, vocabulary].</param>
 /// <param name="MultiTokenLogits">The MTP head's logits, [batch, tokens, vocabulary]; null without it.</param>
 /// <param name="Losses">The losses; null without labels.</param>
-public sealed record ForwardResult<T>(
+public readonly record struct ForwardResult<T>(
     Numerics.HostTensor<T> HiddenStates,
     Numerics.HostTensor<T> Logits,
     Numerics.HostTensor<T>? MultiTokenLogits,

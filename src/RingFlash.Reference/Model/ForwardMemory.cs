@@ -10,8 +10,8 @@ namespace RingFlash.Reference.Model;
 /// </summary>
 /// <remarks>
 /// Counted: the program itself with its code and the names of the tensors (<see cref="Program"/>); the keys and
-/// values of the cache; the float32 activations of one layer, threefold, because what a layer leaves is collected later
-/// and the kernels hold their inputs once more in their own order; the logits, with those of an MTP layer. Not counted:
+/// values of the cache; the float32 activations of one layer, threefold, because the tensors of two layers are kept and
+/// the kernels hold their inputs once more in their own order; the logits, with those of an MTP layer. Not counted:
 /// what the caller keeps, and the system's cache of the files.
 /// </remarks>
 public static class ForwardMemory

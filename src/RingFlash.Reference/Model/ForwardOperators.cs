@@ -20,6 +20,9 @@ public abstract class ForwardOperators<T>
     /// <summary>The word for the precision policy in reports.</summary>
     public abstract string PrecisionName { get; }
 
+    /// <summary>Where results lie while a model's pass runs; null for tensors of their own.</summary>
+    internal TensorArena? Arena { get; set; }
+
     /// <summary>See <see cref="Operators.TokenEmbedding"/>.</summary>
     /// <param name="ids">[batch · tokens].</param>
     /// <param name="batch">The number of sequences.</param>
@@ -60,9 +63,9 @@ public abstract class ForwardOperators<T>
     {
         ArgumentNullException.ThrowIfNull(queryKeyValue);
         int batch = queryKeyValue.Shape[0], tokens = queryKeyValue.Shape[1];
-        HostTensor<T> query = new(batch, heads, tokens, headDim);
-        HostTensor<T> key = new(batch, keyValueHeads, tokens, headDim);
-        HostTensor<T> value = new(batch, keyValueHeads, tokens, headDim);
+        HostTensor<T> query = Result<T>(batch, heads, tokens, headDim);
+        HostTensor<T> key = Result<T>(batch, keyValueHeads, tokens, headDim);
+        HostTensor<T> value = Result<T>(batch, keyValueHeads, tokens, headDim);
         Operators.QueryKeyValueSplit.Scalar<T>(
             queryKeyValue.Span, batch, heads, keyValueHeads, headDim, query.Span, key.Span, value.Span);
         return (query, key, value);
@@ -145,7 +148,7 @@ public abstract class ForwardOperators<T>
     {
         ArgumentNullException.ThrowIfNull(first);
         ArgumentNullException.ThrowIfNull(second);
-        HostTensor<T> joined = new([.. first.Shape[..^1], first.Width + second.Width]);
+        HostTensor<T> joined = Result(first, first.Width + second.Width);
         for (int row = 0; row < first.Rows; row++)
         {
             first.Row(row).CopyTo(joined.Row(row));
@@ -170,9 +173,41 @@ public abstract class ForwardOperators<T>
     {
         ArgumentNullException.ThrowIfNull(main);
         ArgumentNullException.ThrowIfNull(multiToken);
-        HostTensor<T> total = new(1);
+        HostTensor<T> total = Result<T>(1);
         total.Values[0] = main.Values[0] + (T.CreateChecked(factor) * multiToken.Values[0]);
         return total;
+    }
+
+    /// <summary>
+    /// A tensor for a result: in a model's pass one of its own, valid as long as <see cref="ForwardResult{T}"/> says;
+    /// else a new one.
+    /// </summary>
+    /// <typeparam name="TElement">The element type.</typeparam>
+    /// <param name="shape">The axes.</param>
+    /// <returns>A tensor with undefined contents.</returns>
+    protected internal HostTensor<TElement> Result<TElement>(params ReadOnlySpan<int> shape)
+        where TElement : unmanaged => Arena?.Take<TElement>(shape) ?? new HostTensor<TElement>(shape);
+
+    /// <summary>A tensor for a result that has the axes of an input, but rows of another width.</summary>
+    /// <param name="x">[…, any].</param>
+    /// <param name="width">The width.</param>
+    /// <returns>[…, width], with undefined contents.</returns>
+    protected HostTensor<T> Result(HostTensor<T> x, int width)
+    {
+        ArgumentNullException.ThrowIfNull(x);
+        Span<int> shape = stackalloc int[x.Shape.Length];
+        x.Shape.CopyTo(shape);
+        shape[^1] = width;
+        return Result<T>(shape);
+    }
+
+    /// <summary>A tensor for a result that has the axes of an input.</summary>
+    /// <param name="x">The input.</param>
+    /// <returns>The shape of x, with undefined contents.</returns>
+    protected HostTensor<T> ResultLike(HostTensor<T> x)
+    {
+        ArgumentNullException.ThrowIfNull(x);
+        return Result<T>(x.Shape);
     }
 }
 
@@ -181,7 +216,7 @@ public abstract class ForwardOperators<T>
 /// <param name="TopKIndices">[tokens, topK], best first.</param>
 /// <param name="TopKWeights">[tokens, topK].</param>
 /// <param name="Margins">[tokens], the distance from another choice.</param>
-public sealed record RouterDecision<T>(int[] TopKIndices, HostTensor<T> TopKWeights, HostTensor<T> Margins)
+public readonly record struct RouterDecision<T>(int[] TopKIndices, HostTensor<T> TopKWeights, HostTensor<T> Margins)
     where T : unmanaged
 {
     /// <summary>Experts per token.</summary>

@@ -41,16 +41,12 @@ public sealed record SparseWeights(
 
     /// <summary>
     /// Cuts the experts that are wanted into batches; a batch's weights are at hand until the next one is asked for.
+    /// Null, and the result too, when all are at hand.
     /// </summary>
-    public Func<ExpertDispatch, IEnumerable<ExpertDispatch>> Batches { get; internal set; } = OneBatch;
+    public Func<ExpertDispatch, IEnumerable<ExpertDispatch>?>? Batches { get; internal set; }
 
     /// <summary>The bytes of a routed expert in memory.</summary>
     internal long ExpertBytes { get; init; }
-
-    /// <summary>All at once.</summary>
-    /// <param name="dispatch">Who goes where.</param>
-    /// <returns>The same.</returns>
-    internal static IEnumerable<ExpertDispatch> OneBatch(ExpertDispatch dispatch) => [dispatch];
 }
 
 /// <summary>The weights of the multi-token-prediction layer.</summary>

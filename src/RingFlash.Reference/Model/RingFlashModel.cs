@@ -28,6 +28,7 @@ public sealed class RingFlashModel<T>
     private readonly ForwardOperators<T> operators;
     private readonly RotaryTable rotaryTable;
     private readonly float epsilon;
+    private readonly TensorArena arena = new();
 
     /// <summary>Brings configuration, weights and operators together.</summary>
     /// <param name="configuration">The configuration.</param>
@@ -47,12 +48,26 @@ public sealed class RingFlashModel<T>
     /// <param name="input">Tokens, positions, mask, labels.</param>
     /// <param name="cache">Tokens so far; extended. Null to run without one.</param>
     /// <param name="trace">Sees every intermediate result; null for none.</param>
-    /// <returns>Hidden states, logits, losses.</returns>
+    /// <returns>Hidden states, logits, losses; valid until the next pass, but see there.</returns>
     public ForwardResult<T> Forward(ForwardInput input, KeyValueCache<T>? cache = null, ForwardTrace<T>? trace = null)
     {
         ArgumentNullException.ThrowIfNull(input);
-        Pass pass = Begin(input, cache, trace);
+        CheckLengths(input, cache);
+        arena.BeginPass(input.Batch, input.Tokens);
+        operators.Arena = trace is null ? arena : null; // a trace may keep what it is shown
+        try
+        {
+            return Run(input, Begin(input, cache, trace));
+        }
+        finally
+        {
+            operators.Arena = null;
+        }
+    }
 
+    private ForwardResult<T> Run(ForwardInput input, in Pass pass)
+    {
+        ForwardTrace<T>? trace = pass.Trace;
         HostTensor<T> hiddenStates =
             operators.TokenEmbedding(input.Ids, input.Batch, weights.WordEmbeddings); // [batch, tokens, hidden]
         trace?.Tap("model.word_embeddings.output", hiddenStates);
@@ -81,8 +96,9 @@ public sealed class RingFlashModel<T>
         return new ForwardResult<T>(normalised, logits, multiTokenLogits, losses);
     }
 
-    private HostTensor<T> DecoderLayer(HostTensor<T> hiddenStates, int index, LayerWeights layer, Pass pass)
+    private HostTensor<T> DecoderLayer(HostTensor<T> hiddenStates, int index, LayerWeights layer, in Pass pass)
     {
+        arena.BeginLayer(index);
         string name = pass.Trace is null ? string.Empty : $"model.layers.{index}";
         HostTensor<T> normalised =
             operators.RmsNorm(hiddenStates, layer.InputLayerNorm, epsilon); // [batch, tokens, hidden]
@@ -94,12 +110,14 @@ public sealed class RingFlashModel<T>
         pass.Trace?.Tap($"{name}.post_attention_layernorm.output", normalised);
         HostTensor<T> fed = layer.Experts is null
             ? FeedForward(normalised, layer.DenseFeedForward!) // [batch, tokens, hidden]
-            : SparseBlock(normalised, $"{name}.mlp", layer.Experts, pass); // [batch, tokens, hidden]
+            : SparseBlock(normalised, index, layer.Experts, pass); // [batch, tokens, hidden]
         pass.Trace?.Tap($"{name}.mlp.output", fed);
-        return operators.ResidualAdd(residual, fed); // [batch, tokens, hidden]
+        HostTensor<T> output = operators.ResidualAdd(residual, fed); // [batch, tokens, hidden]
+        arena.EndLayer();
+        return output;
     }
 
-    private HostTensor<T> Attention(HostTensor<T> x, int index, LayerWeights layer, Pass pass)
+    private HostTensor<T> Attention(HostTensor<T> x, int index, LayerWeights layer, in Pass pass)
     {
         string name = pass.Trace is null ? string.Empty : $"model.layers.{index}.attention";
         HostTensor<T> queryKeyValue =
@@ -164,8 +182,9 @@ public sealed class RingFlashModel<T>
         return operators.LinearProjection(activated, block.Down, []); // [batch, tokens, hidden]
     }
 
-    private HostTensor<T> SparseBlock(HostTensor<T> x, string name, SparseWeights block, Pass pass)
+    private HostTensor<T> SparseBlock(HostTensor<T> x, int index, SparseWeights block, in Pass pass)
     {
+        string name = pass.Trace is null ? string.Empty : $"model.layers.{index}.mlp";
         HostTensor<T> routerLogits = operators.RouterLogits(x, block.Gate); // [tokens, experts]
         pass.Trace?.Tap($"{name}.gate.logits", routerLogits);
         HostTensor<T> scores = operators.RouterScores(routerLogits); // [tokens, experts]
@@ -195,15 +214,19 @@ public sealed class RingFlashModel<T>
         return operators.ResidualAdd(routed.Reshape(x.Shape), shared); // [batch, tokens, hidden]
     }
 
-    private HostTensor<T> MultiTokenLogits(HostTensor<T> normalised, MultiTokenWeights layer, Pass pass)
+    private HostTensor<T> MultiTokenLogits(HostTensor<T> normalised, MultiTokenWeights layer, in Pass pass)
     {
         int index = configuration.LayerCount;
         weights.Residency?.EnterLayer(index);
         string name = pass.Trace is null ? string.Empty : $"model.layers.{index}";
 
         // The ids move left by one, so that position t sees token t + 1; the last column becomes token 0, as published.
-        long[] shifted = [.. pass.Input.Ids.Select((_, position) =>
-            position % pass.Input.Tokens == pass.Input.Tokens - 1 ? 0 : pass.Input.Ids[position + 1])];
+        long[] ids = pass.Input.Ids, shifted = operators.Result<long>(ids.Length).Values;
+        for (int position = 0; position < ids.Length; position++)
+        {
+            shifted[position] = (position + 1) % pass.Input.Tokens == 0 ? 0 : ids[position + 1];
+        }
+
         HostTensor<T> embeddings =
             operators.TokenEmbedding(shifted, pass.Input.Batch, weights.WordEmbeddings); // [batch, tokens, hidden]
         pass.Trace?.Tap("mtp.0.word_embeddings.output", embeddings);
@@ -250,9 +273,7 @@ public sealed class RingFlashModel<T>
 
     private Pass Begin(ForwardInput input, KeyValueCache<T>? cache, ForwardTrace<T>? trace)
     {
-        CheckLengths(input, cache);
         int past = cache?.Length ?? 0;
-        long[] positions = input.Positions ?? [.. input.Ids.Select((_, index) => (long)past + (index % input.Tokens))];
         bool padded = input.AttentionMask?.Contains(0) ?? false;
         if (padded && weights.MultiToken is not null && input.RunMultiToken && cache is not null
             && cache.LengthOf(configuration.LayerCount) != past)
@@ -265,10 +286,26 @@ public sealed class RingFlashModel<T>
 
         byte[] visible = padded ? Array.ConvertAll(input.AttentionMask!, mask => (byte)(mask == 0 ? 0 : 1)) : [];
         (HostTensor<T> cosine, HostTensor<T> sine) =
-            operators.RotaryTables(rotaryTable, positions, input.Batch); // [batch, tokens, R]
+            operators.RotaryTables(rotaryTable, Positions(input, past), input.Batch); // [batch, tokens, R]
         trace?.Tap("model.rotary_emb.cos", cosine);
         trace?.Tap("model.rotary_emb.sin", sine);
         return new Pass(input, cache, trace, cosine, sine, visible);
+    }
+
+    private long[] Positions(ForwardInput input, int past)
+    {
+        if (input.Positions is not null)
+        {
+            return input.Positions;
+        }
+
+        long[] positions = operators.Result<long>(input.Ids.Length).Values;
+        for (int index = 0; index < positions.Length; index++)
+        {
+            positions[index] = (long)past + (index % input.Tokens);
+        }
+
+        return positions;
     }
 
     /// <summary>Refuses what would otherwise run and mean nothing.</summary>
@@ -306,10 +343,10 @@ public sealed class RingFlashModel<T>
         }
     }
 
-    private static HostTensor<T> LastToken(HostTensor<T> hiddenStates)
+    private HostTensor<T> LastToken(HostTensor<T> hiddenStates)
     {
         int batch = hiddenStates.Shape[0], tokens = hiddenStates.Shape[1];
-        HostTensor<T> last = new(batch, 1, hiddenStates.Width);
+        HostTensor<T> last = operators.Result<T>(batch, 1, hiddenStates.Width);
         for (int sequence = 0; sequence < batch; sequence++)
         {
             hiddenStates.Row((sequence * tokens) + tokens - 1).CopyTo(last.Row(sequence));
@@ -319,7 +356,7 @@ public sealed class RingFlashModel<T>
     }
 
     /// <summary>What all layers of one pass share.</summary>
-    private sealed record Pass(
+    private readonly record struct Pass(
         ForwardInput Input,
         KeyValueCache<T>? Cache,
         ForwardTrace<T>? Trace,

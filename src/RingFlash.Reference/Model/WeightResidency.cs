@@ -81,7 +81,7 @@ public sealed class WeightResidency : IDisposable
         foreach (SparseWeights layer in weights.SparseLayers())
         {
             ResidencyPart?[] parts = new ResidencyPart?[layer.ExpertCount];
-            layer.Batches = dispatch => Batches(layer, parts, dispatch);
+            layer.Batches = dispatch => AreHere(parts, dispatch) ? null : Batches(layer, parts, dispatch);
         }
     }
 
@@ -122,7 +122,7 @@ public sealed class WeightResidency : IDisposable
         weights.Residency = null;
         foreach (SparseWeights layer in weights.SparseLayers())
         {
-            layer.Batches = SparseWeights.OneBatch;
+            layer.Batches = null;
         }
 
         foreach (ResidencyPart part in steps.Concat(experts))
@@ -150,18 +150,23 @@ public sealed class WeightResidency : IDisposable
         steps[step].Wait();
     }
 
+    private static bool AreHere(ResidencyPart?[] parts, ExpertDispatch dispatch)
+    {
+        bool areHere = true;
+        foreach (int expert in dispatch.ActiveExperts)
+        {
+            areHere &= parts[expert] is { IsHere: true };
+        }
+
+        return areHere;
+    }
+
     private IEnumerable<ExpertDispatch> Batches(SparseWeights layer, ResidencyPart?[] parts, ExpertDispatch dispatch)
     {
         List<int> here = [], missing = [];
         for (int active = 0; active < dispatch.ActiveExperts.Length; active++)
         {
             (Part(active).IsHere ? here : missing).Add(active);
-        }
-
-        if (missing.Count == 0)
-        {
-            yield return dispatch;
-            yield break;
         }
 
         int[][] chunks = [.. missing.Chunk(ExpertsTogether)];

@@ -13,13 +13,7 @@ internal sealed unsafe class AlignedBuffer : IDisposable
 
     /// <summary>Allocates uninitialised memory.</summary>
     /// <param name="length">The number of floats.</param>
-    public AlignedBuffer(long length)
-    {
-        Length = Math.Max(1, length);
-        nuint bytes = checked((nuint)Length * sizeof(float));
-        Pointer = (float*)NativeMemory.AlignedAlloc(bytes, bytes >= HugePages.Size ? HugePages.Size : (nuint)Alignment);
-        HugePages.Ask(Pointer, bytes);
-    }
+    public AlignedBuffer(long length) => Allocate(length);
 
     ~AlignedBuffer() => Free();
 
@@ -27,7 +21,15 @@ internal sealed unsafe class AlignedBuffer : IDisposable
     public float* Pointer { get; private set; }
 
     /// <summary>The number of floats.</summary>
-    public long Length { get; }
+    public long Length { get; private set; }
+
+    /// <summary>Gives the memory back and allocates other, uninitialised too.</summary>
+    /// <param name="length">The number of floats.</param>
+    public void Replace(long length)
+    {
+        Free();
+        Allocate(length);
+    }
 
     /// <inheritdoc/>
     public void Dispose()
@@ -36,9 +38,18 @@ internal sealed unsafe class AlignedBuffer : IDisposable
         GC.SuppressFinalize(this);
     }
 
+    private void Allocate(long length)
+    {
+        nuint bytes = checked((nuint)Math.Max(1, length) * sizeof(float));
+        Pointer = (float*)NativeMemory.AlignedAlloc(bytes, bytes >= HugePages.Size ? HugePages.Size : (nuint)Alignment);
+        Length = Math.Max(1, length);
+        HugePages.Ask(Pointer, bytes);
+    }
+
     private void Free()
     {
         NativeMemory.AlignedFree(Pointer);
         Pointer = null;
+        Length = 0;
     }
 }

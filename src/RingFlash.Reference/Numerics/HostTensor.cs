@@ -10,13 +10,13 @@ public sealed class HostTensor<T>
     where T : unmanaged
 {
     private readonly int[] shape;
+    private HostTensor<T>? reshaped;
 
     /// <summary>Creates a zero-filled tensor.</summary>
     /// <param name="shape">The axes, each at least 0.</param>
-    public HostTensor(params int[] shape)
+    public HostTensor(params ReadOnlySpan<int> shape)
     {
-        ArgumentNullException.ThrowIfNull(shape);
-        this.shape = shape;
+        this.shape = shape.ToArray();
         int count = 1;
         foreach (int axis in shape)
         {
@@ -53,11 +53,16 @@ public sealed class HostTensor<T>
     /// <returns>[Width].</returns>
     public Span<T> Row(int row) => Values.AsSpan(row * Width, Width);
 
-    /// <summary>The same elements (not a copy) with other axes.</summary>
+    /// <summary>The same elements (not a copy) with other axes; what was asked for last is kept.</summary>
     /// <param name="newShape">The axes; as many elements.</param>
     /// <returns>The tensor.</returns>
     public HostTensor<T> Reshape(ReadOnlySpan<int> newShape)
     {
+        if (reshaped is not null && reshaped.Shape.SequenceEqual(newShape))
+        {
+            return reshaped;
+        }
+
         int count = 1;
         foreach (int axis in newShape)
         {
@@ -66,7 +71,7 @@ public sealed class HostTensor<T>
         }
 
         return count == Values.Length
-            ? new HostTensor<T>(Values, newShape.ToArray())
+            ? reshaped = new HostTensor<T>(Values, newShape.ToArray())
             : throw new ArgumentException($"{this} has {Values.Length} elements; {count} asked for", nameof(newShape));
     }
 

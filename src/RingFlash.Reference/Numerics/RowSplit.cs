@@ -9,16 +9,19 @@ namespace RingFlash.Reference.Numerics;
 /// </summary>
 internal static class RowSplit
 {
-    /// <summary>Fewer elements are done on the caller's thread, without allocating a delegate.</summary>
+    /// <summary>Fewer elements are done on the caller's thread.</summary>
     private const int LeastElements = 1 << 15;
 
     /// <summary>The work on consecutive rows.</summary>
+    /// <typeparam name="TState">What it needs beside them.</typeparam>
+    /// <param name="state">The same for every worker.</param>
     /// <param name="firstRow">The number of the first of them.</param>
     /// <param name="first">The rows of the first input.</param>
     /// <param name="second">The rows of the second input; empty where there is none.</param>
     /// <param name="output">The rows of the output.</param>
-    public delegate void Body(
-        int firstRow, ReadOnlySpan<float> first, ReadOnlySpan<float> second, Span<float> output);
+    public delegate void Body<TState>(
+        in TState state, int firstRow, ReadOnlySpan<float> first, ReadOnlySpan<float> second, Span<float> output)
+        where TState : allows ref struct;
 
     /// <summary>Whether to split.</summary>
     /// <param name="workers">The threads; null for none.</param>
@@ -27,33 +30,54 @@ internal static class RowSplit
     public static bool Pays([NotNullWhen(true)] WorkerPool? workers, int elements) =>
         workers is { ThreadCount: > 1 } && elements >= LeastElements;
 
-    /// <summary>Runs.</summary>
+    /// <summary>Runs; allocates nothing when the body is static.</summary>
+    /// <typeparam name="TState">What the body needs beside the rows.</typeparam>
     /// <param name="workers">The threads.</param>
     /// <param name="rows">The number of rows, by which the lengths of all arrays are divisible.</param>
     /// <param name="first">[rows, …], read.</param>
     /// <param name="second">[rows, …], read; or empty.</param>
     /// <param name="output">[rows, …], written; may be an input when the body allows that.</param>
+    /// <param name="state">For the body.</param>
     /// <param name="body">The work.</param>
-    public static unsafe void Run(
+    public static void Run<TState>(
         WorkerPool workers,
         int rows,
         ReadOnlySpan<float> first,
         ReadOnlySpan<float> second,
         Span<float> output,
-        Body body)
+        TState state,
+        Body<TState> body)
+        where TState : allows ref struct =>
+        workers.Run(
+            rows,
+            new Work<TState>(rows, first, second, output, state, body),
+            static (in work, firstRow, end, _) => work.Do(firstRow, end));
+
+    private readonly ref struct Work<TState>(
+        int rows,
+        ReadOnlySpan<float> first,
+        ReadOnlySpan<float> second,
+        Span<float> output,
+        TState state,
+        Body<TState> body)
+        where TState : allows ref struct
     {
-        int firstWidth = first.Length / rows, secondWidth = second.Length / rows, outputWidth = output.Length / rows;
-        fixed (float* firstStart = first, secondStart = second, outputStart = output)
+        private readonly ReadOnlySpan<float> first = first;
+        private readonly ReadOnlySpan<float> second = second;
+        private readonly Span<float> output = output;
+        private readonly TState state = state;
+        private readonly Body<TState> body = body;
+        private readonly int rows = rows;
+
+        public void Do(int firstRow, int end)
         {
-            nint firstAddress = (nint)firstStart, secondAddress = (nint)secondStart, outputAddress = (nint)outputStart;
-            workers.Run(rows, (row, end, _) => body(
-                row,
-                Rows(firstAddress, firstWidth, row, end),
-                Rows(secondAddress, secondWidth, row, end),
-                Rows(outputAddress, outputWidth, row, end)));
+            int firstWidth = first.Length / rows, secondWidth = second.Length / rows, width = output.Length / rows;
+            body(
+                state,
+                firstRow,
+                first[(firstRow * firstWidth)..(end * firstWidth)],
+                second[(firstRow * secondWidth)..(end * secondWidth)],
+                output[(firstRow * width)..(end * width)]);
         }
     }
-
-    private static unsafe Span<float> Rows(nint start, int width, int first, int end) =>
-        width == 0 ? [] : new((float*)start + ((long)first * width), (end - first) * width);
 }

@@ -6,18 +6,16 @@ namespace RingFlash.Reference.Numerics;
 internal sealed unsafe class ScratchMemory : IDisposable
 {
     private const int Granularity = 16; // floats of a cache line
-    private AlignedBuffer? buffer;
+    private readonly AlignedBuffer buffer = new(0);
 
     /// <summary>Memory with undefined contents; what was handed out before is no longer valid.</summary>
     /// <param name="length">The number of floats.</param>
     /// <returns>The first of them, on a 64-byte border.</returns>
     public float* Reserve(long length)
     {
-        if (buffer is null || buffer.Length < length)
+        if (buffer.Length < length)
         {
-            buffer?.Dispose();
-            buffer = null;
-            buffer = new AlignedBuffer(RoundUp(length + (length / 4))); // a little more, so that growth is rare
+            buffer.Replace(RoundUp(length + (length / 4))); // a little more, so that growth is rare
         }
 
         return buffer.Pointer;
@@ -29,5 +27,5 @@ internal sealed unsafe class ScratchMemory : IDisposable
     public static long RoundUp(long length) => (length + Granularity - 1) / Granularity * Granularity;
 
     /// <inheritdoc/>
-    public void Dispose() => buffer?.Dispose();
+    public void Dispose() => buffer.Dispose();
 }

@@ -73,7 +73,6 @@ internal sealed class CaptureTrace : ForwardTrace<float>
     /// <inheritdoc/>
     public override void TapDecision(string name, RouterDecision<float> decision)
     {
-        ArgumentNullException.ThrowIfNull(decision);
         onTap(name);
         if (wanted.Contains(name))
         {

@@ -93,7 +93,6 @@ internal sealed class GoldenTrace : ForwardTrace<float>
     /// <inheritdoc/>
     public override void TapDecision(string name, RouterDecision<float> decision)
     {
-        ArgumentNullException.ThrowIfNull(decision);
         onTap(name);
         long[]? indices = ReadChoice(name, decision);
         float[]? margins = Floats($"{name}.margin");

@@ -200,7 +200,6 @@ internal sealed class MeasuredOperators : ForwardOperators<float>
     public override HostTensor<float> RoutedExperts(
         HostTensor<float> x, RouterDecision<float> decision, SparseWeights experts)
     {
-        ArgumentNullException.ThrowIfNull(decision);
         ArgumentNullException.ThrowIfNull(experts);
         betweenOperators();
         HostTensor<float> y = inner.RoutedExperts(x, decision, experts);
@@ -214,7 +213,6 @@ internal sealed class MeasuredOperators : ForwardOperators<float>
     /// <inheritdoc/>
     public override HostTensor<float> ExpertCombine(HostTensor<float> expertOutputs, RouterDecision<float> decision)
     {
-        ArgumentNullException.ThrowIfNull(decision);
         betweenOperators();
         HostTensor<float> y = inner.ExpertCombine(expertOutputs, decision);
         HostTensor<float> Gauge() => gauges.ExpertCombine(

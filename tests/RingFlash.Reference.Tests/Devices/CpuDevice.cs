@@ -15,6 +15,9 @@ public sealed class CpuDevice : IDisposable
     /// <summary>Two warps, so that a kernel that forgets one is seen.</summary>
     public KernelHost TwoWarps { get; } = KernelHost.OpenCpu(warps: 2);
 
+    /// <summary>The PTX of the kernels, fast ones where there are any, interpreted; also with two warps.</summary>
+    public KernelHost Interpreted { get; } = new InterpretedHost(warps: 2);
+
     /// <summary>Copies an array to a device, runs, and reads the result, which begins as NaN.</summary>
     public static float[] Run(KernelHost host, int length, Action<ArrayView<float>> run)
     {
@@ -33,5 +36,6 @@ public sealed class CpuDevice : IDisposable
     {
         OneWarp.Dispose();
         TwoWarps.Dispose();
+        Interpreted.Dispose();
     }
 }

@@ -62,6 +62,25 @@ internal sealed record Run<T>(ForwardResult<T> Result, Recorder<T> Taps)
 
 internal static class Runs
 {
+    /// <summary>A copy of a result that outlives the model's next pass.</summary>
+    public static ForwardResult<T> Kept<T>(this ForwardResult<T> result)
+        where T : unmanaged
+    {
+        return result with
+        {
+            HiddenStates = Copy(result.HiddenStates),
+            Logits = Copy(result.Logits),
+            MultiTokenLogits = result.MultiTokenLogits is null ? null : Copy(result.MultiTokenLogits),
+        };
+
+        static HostTensor<T> Copy(HostTensor<T> tensor)
+        {
+            HostTensor<T> copy = new(tensor.Shape);
+            tensor.Span.CopyTo(copy.Span);
+            return copy;
+        }
+    }
+
     public static Run<T> Of<T>(
         ModelConfiguration configuration,
         ModelWeights weights,

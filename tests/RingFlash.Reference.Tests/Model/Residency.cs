@@ -212,7 +212,7 @@ public sealed class Residency
         for (int pass = 0; pass < results.Length; pass++)
         {
             long[] piece = pass == 0 ? ids[..Prompt] : [ids[Prompt + pass - 1]];
-            results[pass] = model.Forward(new ForwardInput(piece, 1), cache);
+            results[pass] = model.Forward(new ForwardInput(piece, 1), cache).Kept();
             afterPass?.Invoke(pass);
         }
 

@@ -41,8 +41,8 @@ public sealed class SameBitsCached
         RingFlashModel<float> model = new(configuration, weights, operators);
         long[] ids = TinyModels.Ids(configuration, Tokens);
         KeyValueCache<float> wholeCache = new(configuration, 1, Tokens);
-        ForwardResult<float> uncached = model.Forward(new ForwardInput(ids, 1));
-        ForwardResult<float> whole = model.Forward(new ForwardInput(ids, 1), wholeCache);
+        ForwardResult<float> uncached = model.Forward(new ForwardInput(ids, 1)).Kept();
+        ForwardResult<float> whole = model.Forward(new ForwardInput(ids, 1), wholeCache).Kept();
         Runs.AssertSameBits("logits without cache", uncached.Logits.Values, whole.Logits.Values);
         Runs.AssertSameBits("mtp without cache", uncached.MultiTokenLogits!.Values, whole.MultiTokenLogits!.Values);
 
@@ -80,7 +80,7 @@ public sealed class SameBitsCached
             TinyModels.Weights(configuration),
             new Float32Operators<Float32Precision>(ExecutionEngine.Vector512, workers));
         ForwardInput input = PaddedInputs.Of(configuration, lengths);
-        ForwardResult<float> whole = model.Forward(input);
+        ForwardResult<float> whole = model.Forward(input).Kept();
         foreach (int chunk in new[] { 1, 40, 128 })
         {
             KeyValueCache<float> cache = new(configuration, lengths.Length, 150);
@@ -124,10 +124,10 @@ public sealed class SameBitsCached
         long[] rejected = TinyModels.Ids(configuration, 20, 7);
         KeyValueCache<float> clean = new(configuration, 1, 200), used = new(configuration, 1, 200);
         model.Forward(new ForwardInput(prompt, 1), clean);
-        ForwardResult<float> expected = model.Forward(new ForwardInput(next, 1), clean);
+        ForwardResult<float> expected = model.Forward(new ForwardInput(next, 1), clean).Kept();
 
         model.Forward(new ForwardInput(prompt, 1), used);
-        ForwardResult<float> other = model.Forward(new ForwardInput(rejected, 1), used);
+        ForwardResult<float> other = model.Forward(new ForwardInput(rejected, 1), used).Kept();
         Assert.Equal(160, used.Length);
         used.Truncate(140);
         Assert.Equal((140, 140), (used.Length, used.LengthOf(configuration.LayerCount)));
@@ -151,7 +151,7 @@ public sealed class SameBitsCached
             new Float32Operators<Float32Precision>(ExecutionEngine.Vector512, workers));
         ForwardInput input = new(TinyModels.Ids(configuration, 3 * 9), 3);
         KeyValueCache<float>? Cache() => cached ? new KeyValueCache<float>(configuration, 3, 12) : null;
-        HostTensor<float> all = model.Forward(input, Cache()).Logits;
+        HostTensor<float> all = model.Forward(input, Cache()).Kept().Logits;
         HostTensor<float> last = model.Forward(input with { LastLogitsOnly = true }, Cache()).Logits;
         Assert.Equal("[3, 1, 203]", last.ToString());
         for (int row = 0; row < 3; row++)

@@ -83,7 +83,6 @@ internal readonly unsafe partial struct AttentionCacheScan
     public void Run<TPrecision>(WorkerPool workers)
         where TPrecision : struct, IPrecision
     {
-        AttentionCacheScan scan = this;
         int heads = operands.Shape.Batch * operands.Shape.KeyValueHeads;
         for (int head = 0; head < heads; head++)
         {
@@ -91,34 +90,16 @@ internal readonly unsafe partial struct AttentionCacheScan
             blocksDone[head] = 0;
         }
 
-        workers.Run(heads * keyTiles, (first, end, worker) =>
-        {
-            float* rest = workers.Scratch(worker).Reserve(KeyTile.Keys * scan.HeadDim);
-            for (int tile = first; tile < end; tile++)
-            {
-                scan.Products(tile / scan.keyTiles, tile % scan.keyTiles * KeyTile.Keys, rest);
-            }
-        });
-        workers.Run(heads, (first, end, worker) =>
-        {
-            float* stripes = workers.Scratch(worker).Reserve(Summation.StripeCount * Lanes);
-            for (int head = first; head < end; head++)
-            {
-                scan.Exponentials<TPrecision>(head, stripes);
-            }
-        });
-        workers.Run(heads * keyBlocks, (first, end, worker) =>
-        {
-            float* scratch = workers.Scratch(worker).Reserve(
-                ((long)Summation.BlockLength * scan.paddedHeadDim) + scan.contextLength);
-            for (int block = first; block < end; block++)
-            {
-                // Whoever has a head's first block adds the sums as far as it goes.
-                int head = block / scan.keyBlocks;
-                bool isFromStart = head * scan.keyBlocks >= first;
-                scan.Contexts<TPrecision>(head, block % scan.keyBlocks, isFromStart, scratch);
-            }
-        });
+        Work work = new(this, workers);
+        workers.Run(heads * keyTiles, work, static (in work, first, end, worker) => work.Products(first, end, worker));
+        workers.Run(
+            heads,
+            work,
+            static (in work, first, end, worker) => work.Exponentials<TPrecision>(first, end, worker));
+        workers.Run(
+            heads * keyBlocks,
+            work,
+            static (in work, first, end, worker) => work.Contexts<TPrecision>(first, end, worker));
         for (int head = 0; head < heads; head++)
         {
             Finish<TPrecision>(head);
@@ -268,6 +249,45 @@ internal readonly unsafe partial struct AttentionCacheScan
             if (operands.Weights != 0)
             {
                 StoreWeights<TPrecision>(head, lane, operands.WeightRow(sequence, queryHead, token));
+            }
+        }
+    }
+
+    /// <summary>What the workers share.</summary>
+    private readonly struct Work(AttentionCacheScan scan, WorkerPool workers)
+    {
+        private readonly AttentionCacheScan scan = scan;
+
+        public void Products(int first, int end, int worker)
+        {
+            float* rest = workers.Scratch(worker).Reserve(KeyTile.Keys * scan.HeadDim);
+            for (int tile = first; tile < end; tile++)
+            {
+                scan.Products(tile / scan.keyTiles, tile % scan.keyTiles * KeyTile.Keys, rest);
+            }
+        }
+
+        public void Exponentials<TPrecision>(int first, int end, int worker)
+            where TPrecision : struct, IPrecision
+        {
+            float* stripes = workers.Scratch(worker).Reserve(Summation.StripeCount * Lanes);
+            for (int head = first; head < end; head++)
+            {
+                scan.Exponentials<TPrecision>(head, stripes);
+            }
+        }
+
+        public void Contexts<TPrecision>(int first, int end, int worker)
+            where TPrecision : struct, IPrecision
+        {
+            float* scratch = workers.Scratch(worker).Reserve(
+                ((long)Summation.BlockLength * scan.paddedHeadDim) + scan.contextLength);
+            for (int block = first; block < end; block++)
+            {
+                // Whoever has a head's first block adds the sums as far as it goes.
+                int head = block / scan.keyBlocks;
+                bool isFromStart = head * scan.keyBlocks >= first;
+                scan.Contexts<TPrecision>(head, block % scan.keyBlocks, isFromStart, scratch);
             }
         }
     }

@@ -51,13 +51,40 @@ public static partial class CausalAttention
     private static void Panels<TPrecision>(WorkerPool workers, AttentionOperands operands)
         where TPrecision : struct, IPrecision
     {
-        AttentionShape shape = operands.Shape;
-        int group = shape.Heads / shape.KeyValueHeads, headsPerPanel = Math.Min(group, AttentionPanel.Lanes);
-        int headParts = (group + headsPerPanel - 1) / headsPerPanel;
-        int tokensPerPanel = AttentionPanel.Lanes / headsPerPanel;
-        int tokenBlocks = (shape.QueryTokens + tokensPerPanel - 1) / tokensPerPanel;
-        workers.Run(shape.Batch * shape.KeyValueHeads * headParts * tokenBlocks, (first, end, worker) =>
+        PanelWork work = new(operands, workers);
+        workers.Run(
+            work.Count, work, static (in work, first, end, worker) => work.Attend<TPrecision>(first, end, worker));
+    }
+
+    /// <summary>All panels of a call, as the workers share them.</summary>
+    private readonly struct PanelWork
+    {
+        private readonly AttentionOperands operands;
+        private readonly WorkerPool workers;
+        private readonly int group;
+        private readonly int headsPerPanel;
+        private readonly int headParts;
+        private readonly int tokensPerPanel;
+        private readonly int tokenBlocks;
+
+        public PanelWork(in AttentionOperands operands, WorkerPool workers)
         {
+            this.operands = operands;
+            this.workers = workers;
+            AttentionShape shape = operands.Shape;
+            group = shape.Heads / shape.KeyValueHeads;
+            headsPerPanel = Math.Min(group, AttentionPanel.Lanes);
+            headParts = (group + headsPerPanel - 1) / headsPerPanel;
+            tokensPerPanel = AttentionPanel.Lanes / headsPerPanel;
+            tokenBlocks = (shape.QueryTokens + tokensPerPanel - 1) / tokensPerPanel;
+        }
+
+        public int Count => operands.Shape.Batch * operands.Shape.KeyValueHeads * headParts * tokenBlocks;
+
+        public void Attend<TPrecision>(int first, int end, int worker)
+            where TPrecision : struct, IPrecision
+        {
+            AttentionShape shape = operands.Shape;
             for (int item = first; item < end; item++)
             {
                 int cacheHead = item / (headParts * tokenBlocks), part = item / tokenBlocks % headParts;
@@ -87,7 +114,7 @@ public static partial class CausalAttention
                     panel.Attend<TPrecision>();
                 }
             }
-        });
+        }
     }
 
     /// <summary>

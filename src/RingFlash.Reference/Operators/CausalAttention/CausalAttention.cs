@@ -54,20 +54,32 @@ public static partial class CausalAttention
     {
         if (engine == ExecutionEngine.Scalar)
         {
-            workers.Run(shape.Batch * shape.Heads, (first, end, _) =>
-            {
-                for (int item = first; item < end; item++)
-                {
-                    int sequence = item / shape.Heads, head = item % shape.Heads;
-                    ScalarHead<TPrecision>(shape, sequence, head, query, keys, values, visible, context, weights);
-                }
-            });
+            Scalar<TPrecision>(workers, shape, query, keys, values, visible, context, weights);
         }
         else
         {
             Vectorised<TPrecision>(workers, shape, query, keys, values, visible, context, weights);
         }
     }
+
+    private static void Scalar<TPrecision>(
+        WorkerPool workers,
+        AttentionShape shape,
+        float[] query,
+        float[] keys,
+        float[] values,
+        byte[] visible,
+        float[] context,
+        float[] weights)
+        where TPrecision : struct, IPrecision =>
+        workers.Run(shape.Batch * shape.Heads, (first, end, _) =>
+        {
+            for (int item = first; item < end; item++)
+            {
+                int sequence = item / shape.Heads, head = item % shape.Heads;
+                ScalarHead<TPrecision>(shape, sequence, head, query, keys, values, visible, context, weights);
+            }
+        });
 
     /// <summary>The definition, for one query head of one sequence.</summary>
     /// <typeparam name="TPrecision">The precision policy.</typeparam>

@@ -45,6 +45,13 @@ public static partial class ExpertCombine
         int topK,
         Span<float> y)
         where TPrecision : struct, IPrecision =>
-        RowSplit.Run(workers, topKWeights.Length / topK, expertOutputs, topKWeights, y, (_, outputs, weights, output) =>
-            Apply<TPrecision>(ExecutionEngine.Vector512, outputs, weights, topK, output));
+        RowSplit.Run(
+            workers,
+            topKWeights.Length / topK,
+            expertOutputs,
+            topKWeights,
+            y,
+            topK,
+            static (in topK, _, outputs, weights, output) =>
+                Apply<TPrecision>(ExecutionEngine.Vector512, outputs, weights, topK, output));
 }

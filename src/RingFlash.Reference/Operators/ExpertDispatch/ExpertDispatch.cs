@@ -21,25 +21,25 @@ namespace RingFlash.Reference.Operators;
 /// </remarks>
 public sealed class ExpertDispatch
 {
-    private ExpertDispatch(int topK, int[] rows, int[] activeExperts, int[] offsets)
-    {
-        TopK = topK;
-        Rows = rows;
-        ActiveExperts = activeExperts;
-        Offsets = offsets;
-    }
+    private int[] rows = [], activeExperts = [], offsets = [0], ends = [];
+    private int rowCount, activeCount;
 
     /// <summary>Slots per token.</summary>
-    public int TopK { get; }
+    public int TopK { get; private set; } = 1;
 
     /// <summary>[tokens · topK] unless cut by <see cref="Only"/>, assignments sorted by expert.</summary>
-    public int[] Rows { get; }
+    public ReadOnlySpan<int> Rows => rows.AsSpan(0, rowCount);
 
     /// <summary>Experts with at least one token, ascending.</summary>
-    public int[] ActiveExperts { get; }
+    public ReadOnlySpan<int> ActiveExperts => activeExperts.AsSpan(0, activeCount);
 
     /// <summary>[ActiveExperts.Length + 1], where each active expert's rows begin.</summary>
-    public int[] Offsets { get; }
+    public ReadOnlySpan<int> Offsets => offsets.AsSpan(0, activeCount + 1);
+
+    /// <summary>The assignments of one active expert.</summary>
+    /// <param name="active">Its place in <see cref="ActiveExperts"/>.</param>
+    /// <returns>Part of <see cref="Rows"/>.</returns>
+    public ReadOnlySpan<int> RowsOf(int active) => rows.AsSpan(offsets[active]..offsets[active + 1]);
 
     /// <summary>The part that concerns some of the active experts.</summary>
     /// <param name="actives">Places in <see cref="ActiveExperts"/>, ascending.</param>
@@ -47,16 +47,17 @@ public sealed class ExpertDispatch
     public ExpertDispatch Only(IReadOnlyList<int> actives)
     {
         ArgumentNullException.ThrowIfNull(actives);
-        int[] experts = new int[actives.Count], offsets = new int[actives.Count + 1];
-        List<int> rows = [];
-        for (int index = 0; index < experts.Length; index++)
+        ExpertDispatch part = new();
+        part.Reserve(TopK, rowCount, actives.Count);
+        foreach (int active in actives)
         {
-            experts[index] = ActiveExperts[actives[index]];
-            rows.AddRange(Rows.AsSpan(Offsets[actives[index]]..Offsets[actives[index] + 1]));
-            offsets[index + 1] = rows.Count;
+            ReadOnlySpan<int> own = RowsOf(active);
+            own.CopyTo(part.rows.AsSpan(part.rowCount));
+            part.rowCount += own.Length;
+            part.Close(activeExperts[active]);
         }
 
-        return new ExpertDispatch(TopK, [.. rows], experts, offsets);
+        return part;
     }
 
     /// <summary>Groups assignments by expert.</summary>
@@ -66,33 +67,60 @@ public sealed class ExpertDispatch
     /// <returns>The grouping.</returns>
     public static ExpertDispatch Group(ReadOnlySpan<int> topKIndices, int topK, int experts)
     {
-        int[] counts = new int[experts + 1];
+        ExpertDispatch dispatch = new();
+        dispatch.Regroup(topKIndices, topK, experts);
+        return dispatch;
+    }
+
+    /// <summary>The same in place of what was grouped before, without new memory where there is enough.</summary>
+    /// <param name="topKIndices">[tokens, topK], read.</param>
+    /// <param name="topK">Slots per token.</param>
+    /// <param name="experts">The number of experts.</param>
+    public void Regroup(ReadOnlySpan<int> topKIndices, int topK, int experts)
+    {
+        Reserve(topK, topKIndices.Length, experts);
+        ends.AsSpan(0, experts).Clear();
         foreach (int expert in topKIndices)
         {
             ArgumentOutOfRangeException.ThrowIfNegative(expert, nameof(topKIndices));
             ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(expert, experts, nameof(topKIndices));
-            counts[expert + 1]++;
+            ends[expert]++;
         }
 
-        List<int> active = [], offsets = [];
         for (int expert = 0; expert < experts; expert++)
         {
-            if (counts[expert + 1] > 0)
+            int count = ends[expert];
+            ends[expert] = rowCount; // moves to the end as its rows are filled in
+            if (count > 0)
             {
-                active.Add(expert);
-                offsets.Add(counts[expert]);
+                rowCount += count;
+                Close(expert);
             }
-
-            counts[expert + 1] += counts[expert];
         }
 
-        offsets.Add(topKIndices.Length);
-        int[] rows = new int[topKIndices.Length];
         for (int assignment = 0; assignment < topKIndices.Length; assignment++)
         {
-            rows[counts[topKIndices[assignment]]++] = assignment;
+            rows[ends[topKIndices[assignment]]++] = assignment;
         }
+    }
 
-        return new ExpertDispatch(topK, rows, [.. active], [.. offsets]);
+    private void Reserve(int topK, int assignments, int experts)
+    {
+        TopK = topK;
+        rowCount = activeCount = 0;
+        rows = rows.Length < assignments ? new int[assignments] : rows;
+        if (ends.Length < experts)
+        {
+            ends = new int[experts];
+            activeExperts = new int[experts];
+            offsets = new int[experts + 1];
+        }
+    }
+
+    /// <summary>The rows so far that no expert has are those of this one.</summary>
+    private void Close(int expert)
+    {
+        activeExperts[activeCount++] = expert;
+        offsets[activeCount] = rowCount;
     }
 }

@@ -117,28 +117,36 @@ public static partial class GroupLimitedTopK
         return position;
     }
 
-    private static unsafe void Split(
+    private static void Split(
         WorkerPool workers,
         RouterShape shape,
         ReadOnlySpan<float> scores,
         ReadOnlySpan<float> expertBias,
         Span<int> topKIndices,
         Span<float> topKWeights,
-        Span<float> margins)
-    {
-        int biasLength = expertBias.Length;
-        fixed (float* biasStart = expertBias, marginStart = margins)
-        fixed (int* indexStart = topKIndices)
-        {
-            nint bias = (nint)biasStart, margin = (nint)marginStart, index = (nint)indexStart;
-            RowSplit.Run(workers, margins.Length, scores, [], topKWeights, (first, tokenScores, _, weights) => Apply(
+        Span<float> margins) =>
+        RowSplit.Run(
+            workers,
+            margins.Length,
+            scores,
+            [],
+            topKWeights,
+            new Choice(shape, expertBias, topKIndices, margins),
+            static (in choice, first, tokenScores, _, weights) => Apply(
                 ExecutionEngine.Vector512,
-                shape,
+                choice.Shape,
                 tokenScores,
-                new((float*)bias, biasLength),
-                new((int*)index + (first * shape.TopK), weights.Length),
+                choice.ExpertBias,
+                choice.TopKIndices.Slice(first * choice.Shape.TopK, weights.Length),
                 weights,
-                new((float*)margin + first, weights.Length / shape.TopK)));
-        }
+                choice.Margins.Slice(first, weights.Length / choice.Shape.TopK)));
+
+    private readonly ref struct Choice(
+        RouterShape shape, ReadOnlySpan<float> expertBias, Span<int> topKIndices, Span<float> margins)
+    {
+        public readonly RouterShape Shape = shape;
+        public readonly ReadOnlySpan<float> ExpertBias = expertBias;
+        public readonly Span<int> TopKIndices = topKIndices;
+        public readonly Span<float> Margins = margins;
     }
 }

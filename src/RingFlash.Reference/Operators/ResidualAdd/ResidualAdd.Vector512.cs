@@ -33,6 +33,6 @@ public static partial class ResidualAdd
     private static void Split<TPrecision>(
         WorkerPool workers, ReadOnlySpan<float> residual, ReadOnlySpan<float> update, Span<float> y)
         where TPrecision : struct, IPrecision =>
-        RowSplit.Run(workers, residual.Length, residual, update, y, (_, residuals, updates, output) =>
+        RowSplit.Run(workers, residual.Length, residual, update, y, 0, static (in _, _, residuals, updates, output) =>
             Vectorised<TPrecision>(residuals, updates, output));
 }

@@ -33,7 +33,7 @@ public static partial class RmsNorm
         ArgumentNullException.ThrowIfNull(host);
         int hidden = weight.IntLength, rows = (int)(x.Length / hidden);
         KernelArguments arguments = new(x, weight, y, rows, hidden, epsilon);
-        if (host.IsCuda && hidden % StripeSums.Count == 0)
+        if (host.PrefersFast && hidden % StripeSums.Count == 0)
         {
             LaunchFast<TPrecision>(host, arguments);
         }

@@ -46,16 +46,22 @@ public static partial class RmsNorm
         }
     }
 
-    private static unsafe void Split<TPrecision>(
+    private static void Split<TPrecision>(
         WorkerPool workers, ReadOnlySpan<float> x, ReadOnlySpan<float> weight, float epsilon, Span<float> y)
-        where TPrecision : struct, IPrecision
+        where TPrecision : struct, IPrecision =>
+        RowSplit.Run(
+            workers,
+            x.Length / weight.Length,
+            x,
+            [],
+            y,
+            new Scaling(weight, epsilon),
+            static (in scaling, _, rows, _, output) =>
+                Vectorised<TPrecision>(rows, scaling.Weight, scaling.Epsilon, output));
+
+    private readonly ref struct Scaling(ReadOnlySpan<float> weight, float epsilon)
     {
-        int hidden = weight.Length;
-        fixed (float* start = weight)
-        {
-            nint address = (nint)start;
-            RowSplit.Run(workers, x.Length / hidden, x, [], y, (_, rows, _, output) =>
-                Vectorised<TPrecision>(rows, new((float*)address, hidden), epsilon, output));
-        }
+        public readonly ReadOnlySpan<float> Weight = weight;
+        public readonly float Epsilon = epsilon;
     }
 }

@@ -47,7 +47,7 @@ public static partial class RotaryEmbedding
         }
     }
 
-    private static unsafe void Split<TPrecision>(
+    private static void Split<TPrecision>(
         WorkerPool workers,
         ReadOnlySpan<float> x,
         int heads,
@@ -57,23 +57,30 @@ public static partial class RotaryEmbedding
         ReadOnlySpan<float> sine,
         int rotaryDim,
         Span<float> y)
-        where TPrecision : struct, IPrecision
-    {
-        fixed (float* cosineStart = cosine, sineStart = sine)
-        {
-            nint cosineAddress = (nint)cosineStart, sineAddress = (nint)sineStart;
-            int tableLength = cosine.Length;
-            RowSplit.Run(workers, x.Length / headDim, x, [], y, (firstRow, rows, _, output) => Rows<TPrecision>(
+        where TPrecision : struct, IPrecision =>
+        RowSplit.Run(
+            workers,
+            x.Length / headDim,
+            x,
+            [],
+            y,
+            new Rotation(heads, tokens, headDim, cosine, sine, rotaryDim),
+            static (in rotation, firstRow, rows, _, output) => Rows<TPrecision>(
                 ExecutionEngine.Vector512,
                 firstRow,
                 rows,
-                heads,
-                tokens,
-                headDim,
-                new((float*)cosineAddress, tableLength),
-                new((float*)sineAddress, tableLength),
-                rotaryDim,
+                rotation.Heads,
+                rotation.Tokens,
+                rotation.HeadDim,
+                rotation.Cosine,
+                rotation.Sine,
+                rotation.RotaryDim,
                 output));
-        }
+
+    private readonly ref struct Rotation(
+        int heads, int tokens, int headDim, ReadOnlySpan<float> cosine, ReadOnlySpan<float> sine, int rotaryDim)
+    {
+        public readonly ReadOnlySpan<float> Cosine = cosine, Sine = sine;
+        public readonly int Heads = heads, Tokens = tokens, HeadDim = headDim, RotaryDim = rotaryDim;
     }
 }

@@ -25,7 +25,7 @@ public static partial class RoutedExperts
             ExpertWeights weights = experts(dispatch.ActiveExperts[active]);
             int hidden = weights.Gate.Inputs;
             double[] gate = new double[weights.Gate.Outputs], up = new double[gate.Length];
-            foreach (int row in dispatch.Rows.AsSpan(dispatch.Offsets[active]..dispatch.Offsets[active + 1]))
+            foreach (int row in dispatch.RowsOf(active))
             {
                 ReadOnlySpan<double> token = x.Slice(row / dispatch.TopK * hidden, hidden);
                 LinearProjection.Exact(workers, token, weights.Gate, [], gate);

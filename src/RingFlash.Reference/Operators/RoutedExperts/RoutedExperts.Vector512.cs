@@ -199,7 +199,7 @@ public static partial class RoutedExperts
                 count = Math.Min(panels - panel, end - unit);
                 Scratch scratch = new(workers.Scratch(worker), dispatch, active, intermediate);
                 PackedRows rows = scratch.Gather(activated, fromTokens: false);
-                ReadOnlySpan<int> destinations = dispatch.Rows.AsSpan(scratch.FirstRow, rows.Count);
+                ReadOnlySpan<int> destinations = dispatch.RowsOf(active);
                 Down<TPrecision>(
                     rows, weights[active].Down, panel, panel + count, scratch, destinations, outputs);
             }

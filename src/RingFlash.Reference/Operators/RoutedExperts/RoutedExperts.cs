@@ -74,7 +74,7 @@ public static partial class RoutedExperts
         {
             ExpertWeights weights = experts(dispatch.ActiveExperts[active]);
             int hidden = weights.Gate.Inputs;
-            ReadOnlySpan<int> rows = dispatch.Rows.AsSpan(dispatch.Offsets[active]..dispatch.Offsets[active + 1]);
+            ReadOnlySpan<int> rows = dispatch.RowsOf(active);
             float[] gathered = new float[rows.Length * hidden];
             for (int row = 0; row < rows.Length; row++)
             {

@@ -51,6 +51,6 @@ public static partial class RouterScores
     }
 
     private static void Split(WorkerPool workers, ReadOnlySpan<float> routerLogits, Span<float> scores) =>
-        RowSplit.Run(workers, routerLogits.Length, routerLogits, [], scores, (_, logits, _, output) =>
+        RowSplit.Run(workers, routerLogits.Length, routerLogits, [], scores, 0, static (in _, _, logits, _, output) =>
             Vectorised(logits, output));
 }

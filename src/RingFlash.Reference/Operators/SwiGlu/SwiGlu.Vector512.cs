@@ -61,6 +61,6 @@ public static partial class SwiGlu
     private static void Split<TPrecision>(
         WorkerPool workers, ReadOnlySpan<float> gate, ReadOnlySpan<float> up, Span<float> y)
         where TPrecision : struct, IPrecision =>
-        RowSplit.Run(workers, gate.Length, gate, up, y, (_, gates, ups, output) =>
+        RowSplit.Run(workers, gate.Length, gate, up, y, 0, static (in _, _, gates, ups, output) =>
             Vectorised<TPrecision>(gates, ups, output));
 }

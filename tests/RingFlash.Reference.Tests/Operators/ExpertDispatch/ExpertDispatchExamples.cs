@@ -23,13 +23,25 @@ public sealed class ExpertDispatchExamples
     public void NoTokensAndOneExpertForAll()
     {
         ExpertDispatch none = ExpertDispatch.Group([], topK: 2, experts: 8);
-        Assert.Empty(none.Rows);
-        Assert.Empty(none.ActiveExperts);
+        Assert.True(none.Rows.IsEmpty);
+        Assert.True(none.ActiveExperts.IsEmpty);
         Assert.Equal([0], none.Offsets);
         ExpertDispatch one = ExpertDispatch.Group([7, 7, 7], topK: 1, experts: 8);
         Assert.Equal([7], one.ActiveExperts);
         Assert.Equal([0, 3], one.Offsets);
         Assert.Equal([0, 1, 2], one.Rows);
+    }
+
+    [Fact]
+    public void RegroupingForgetsWhatWas()
+    {
+        ExpertDispatch dispatch = ExpertDispatch.Group([4, 1, 1, 6, 4, 0], topK: 2, experts: 8);
+        dispatch.Regroup([2, 1, 1], topK: 1, experts: 3);
+        Assert.Equal(1, dispatch.TopK);
+        Assert.Equal([1, 2], dispatch.ActiveExperts);
+        Assert.Equal([0, 2, 3], dispatch.Offsets);
+        Assert.Equal([1, 2, 0], dispatch.Rows);
+        Assert.Equal([1, 2], dispatch.RowsOf(0));
     }
 
     [Theory]

@@ -32,7 +32,7 @@ public sealed class ExpertDispatchProperties
             next = dispatch.Offsets[active + 1];
             Assert.True(next > dispatch.Offsets[active], "an active expert has a token");
             int previousRow = -1;
-            foreach (int row in dispatch.Rows.AsSpan(dispatch.Offsets[active]..next))
+            foreach (int row in dispatch.Rows[dispatch.Offsets[active]..next])
             {
                 Assert.Equal(expert, indices[row]);
                 Assert.True(row > previousRow, "assignments ascend inside an expert");

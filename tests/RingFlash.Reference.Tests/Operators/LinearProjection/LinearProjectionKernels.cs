@@ -28,6 +28,7 @@ public sealed class LinearProjectionKernels(CpuDevice device) : IClassFixture<Cp
         {
             Compare<Float32Precision>(device.OneWarp, seed, count, matrix, format, bias);
             Compare<BFloat16Precision>(device.TwoWarps, seed, count, matrix, format, bias);
+            Compare<Float32Precision>(device.Interpreted, seed, count, matrix, format, bias);
         }
     }
 

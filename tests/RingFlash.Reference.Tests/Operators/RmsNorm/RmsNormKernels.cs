@@ -28,6 +28,13 @@ public sealed class RmsNormKernels(CpuDevice device) : IClassFixture<CpuDevice>
         Compare<BFloat16Precision>(device.TwoWarps, seed, 1 + (rows % 9), 32 * (1 + (stripes % 9)), fast: true);
     }
 
+    [Property]
+    public void ThePtxHasTheBitsOfVector512(int seed, byte rows, ushort hidden, byte stripes)
+    {
+        Compare<Float32Precision>(device.Interpreted, seed, 1 + (rows % 20), 1 + (hidden % 300), fast: false);
+        Compare<BFloat16Precision>(device.Interpreted, seed, 1 + (rows % 20), 32 * (1 + (stripes % 9)), fast: false);
+    }
+
     [Fact]
     public void AViewOffAlignmentIsRefused()
     {

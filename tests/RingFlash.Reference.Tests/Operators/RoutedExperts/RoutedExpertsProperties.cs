@@ -27,7 +27,7 @@ public sealed class RoutedExpertsProperties
         for (int active = 0; active < dispatch.ActiveExperts.Length; active++)
         {
             ExpertWeights weights = experts.Get(dispatch.ActiveExperts[active]);
-            foreach (int row in dispatch.Rows.AsSpan(dispatch.Offsets[active]..dispatch.Offsets[active + 1]))
+            foreach (int row in dispatch.RowsOf(active))
             {
                 Allowed(weights, x.AsSpan(row / 2 * hidden, hidden), allowed.AsSpan(row * hidden, hidden));
             }
