@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.Linq;
+using RingFlash.Reference.Devices;
 using RingFlash.Reference.Numerics;
 
 namespace RingFlash.Cli.Commands;
@@ -17,15 +18,11 @@ internal sealed record MissingEngine(string Engine, string Reason)
 /// <summary>The words of <c>--engine</c>.</summary>
 internal static class EngineWords
 {
-    private const string NoIlgpu = "this build has no ILGPU engine";
-
-    private static readonly ExecutionEngine[] Present = [ExecutionEngine.Scalar, ExecutionEngine.Vector512];
-
-    private static readonly MissingEngine[] Absent = [new("ilgpu-cpu", NoIlgpu), new("cuda", NoIlgpu)];
+    private static readonly ExecutionEngine[] Known = Enum.GetValues<ExecutionEngine>();
 
     /// <summary>The words, as help and messages list them.</summary>
     public static string List { get; } =
-        string.Join(", ", [.. Present.Select(engine => engine.Word()), .. Absent.Select(gone => gone.Engine), "all"]);
+        string.Join(", ", [.. Known.Select(engine => engine.Word()), "all"]);
 
     /// <summary>Reads a comma list of words.</summary>
     /// <param name="text">The option's value.</param>
@@ -35,21 +32,19 @@ internal static class EngineWords
     public static (IReadOnlyList<ExecutionEngine> Engines, IReadOnlyList<MissingEngine> Missing) Parse(string text)
     {
         List<ExecutionEngine> engines = [];
-        bool all = false;
+        List<MissingEngine> missing = [];
         foreach (string word in CommaList.Split(text, "--engine"))
         {
             if (word == "all")
             {
-                all = true;
-                engines.AddRange(Present);
+                missing.AddRange(Known.Select(Missing).OfType<MissingEngine>());
+                engines.AddRange(Known.Where(engine => missing.All(gone => gone.Engine != engine.Word())));
             }
-            else if (Absent.FirstOrDefault(engine => engine.Engine == word) is { } absent)
+            else if (Known.Where(engine => engine.Word() == word).ToArray() is [ExecutionEngine known])
             {
-                throw new EnvironmentException($"engine {word} is not available", absent.Reason);
-            }
-            else if (Present.Where(engine => engine.Word() == word).ToArray() is [ExecutionEngine known])
-            {
-                engines.Add(known);
+                engines.Add(Missing(known) is { } absent
+                    ? throw new EnvironmentException($"engine {word} is not available", absent.Reason)
+                    : known);
             }
             else
             {
@@ -57,6 +52,11 @@ internal static class EngineWords
             }
         }
 
-        return (engines.Distinct().ToArray(), all ? Absent : []);
+        return (engines.Distinct().ToArray(), missing.Distinct().ToArray());
     }
+
+    private static MissingEngine? Missing(ExecutionEngine engine) =>
+        engine == ExecutionEngine.Cuda && KernelHost.WhyNoCuda() is string reason
+            ? new MissingEngine(engine.Word(), reason)
+            : null;
 }

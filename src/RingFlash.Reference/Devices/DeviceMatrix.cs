@@ -14,6 +14,33 @@ namespace RingFlash.Reference.Devices;
 public readonly record struct DeviceMatrix(
     ArrayView<uint> Words, ArrayView<float> Scales, int Outputs, int Inputs, int Pitch)
 {
+    /// <summary>The matrix in a slot behind this one.</summary>
+    /// <param name="slot">The slot.</param>
+    /// <returns>That matrix.</returns>
+    public DeviceMatrix InSlot(int slot)
+    {
+        long words = (long)Outputs * Pitch;
+        long scales = (long)((Outputs + 127) >> 7) * ((Inputs + 127) >> 7);
+        return new DeviceMatrix(
+            Words.SubView(slot * words, words),
+            Scales.Length == 0 ? Scales : Scales.SubView(slot * scales, scales),
+            Outputs,
+            Inputs,
+            Pitch);
+    }
+
+    /// <summary>One weight, scaled.</summary>
+    /// <typeparam name="TFormat">The format.</typeparam>
+    /// <param name="row">The row.</param>
+    /// <param name="column">The column.</param>
+    /// <returns>The number.</returns>
+    public float Read<TFormat>(int row, int column)
+        where TFormat : struct, IWeightFormat
+    {
+        float value = TFormat.Decode(Words[((long)row * Pitch) + (column >> TFormat.Shift)], column);
+        return TFormat.HasScales ? value * ScaleOf<TFormat>(row, column) : value;
+    }
+
     /// <summary>The scale of a block; 1 where the format has none.</summary>
     /// <typeparam name="TFormat">The format.</typeparam>
     /// <param name="row">A row of the block.</param>

@@ -6,7 +6,10 @@ using RingFlash.Reference.Numerics;
 
 namespace RingFlash.Reference.Devices;
 
-/// <summary>A weight in a device's memory, in the smallest format that holds its numbers exactly.</summary>
+/// <summary>
+/// Matrices of one shape in a device's memory, in the smallest format that holds their numbers exactly: one matrix, or
+/// the experts of a layer, each in a slot.
+/// </summary>
 public sealed class DeviceWeight : IDisposable
 {
     /// <summary>The words that are made and copied at a time: 16 MiB.</summary>
@@ -14,46 +17,43 @@ public sealed class DeviceWeight : IDisposable
 
     private readonly MemoryBuffer1D<uint, Stride1D.Dense> words;
     private readonly MemoryBuffer1D<float, Stride1D.Dense>? scales;
+    private readonly int scaleCount;
 
-    private DeviceWeight(KernelHost host, WeightMatrix matrix, PanelFormat format)
+    private DeviceWeight(KernelHost host, WeightMatrix shape, PanelFormat format, int slots)
     {
         Format = format;
-        int perWord = 1 << ShiftOf(format);
-        int pitch = ((((matrix.Inputs + perWord - 1) / perWord) + 3) / 4) * 4; // rows start on a multiple of 16 bytes
-        words = host.Accelerator.Allocate1D<uint>((long)matrix.Outputs * pitch);
-        ArrayView<float> scaleView = default;
+        int pitch = PitchOf(shape, format);
+        words = host.Accelerator.Allocate1D<uint>((long)slots * shape.Outputs * pitch);
         if (format == PanelFormat.Float8E4M3)
         {
-            Float8BlockMatrix blocks = (Float8BlockMatrix)matrix;
-            int columns = blocks.RowScales(0).Length;
-            int rows = (matrix.Outputs + Summation.BlockLength - 1) / Summation.BlockLength;
-            float[] values = new float[rows * columns];
-            for (int row = 0; row < rows; row++)
-            {
-                blocks.RowScales(row * Summation.BlockLength).CopyTo(values.AsSpan(row * columns));
-            }
-
-            scales = host.Accelerator.Allocate1D(values);
-            scaleView = scales.View.BaseView;
+            scaleCount = BlocksOf(shape.Outputs) * BlocksOf(shape.Inputs);
+            scales = host.Accelerator.Allocate1D<float>((long)slots * scaleCount);
         }
 
-        Matrix = new DeviceMatrix(words.View.BaseView, scaleView, matrix.Outputs, matrix.Inputs, pitch);
+        Matrix = new DeviceMatrix(
+            words.View.BaseView, scales is null ? default : scales.View.BaseView, shape.Outputs, shape.Inputs, pitch);
     }
 
-    /// <summary>The numbers, for kernels.</summary>
+    /// <summary>The numbers, for kernels: those of the first slot, the others behind them.</summary>
     public DeviceMatrix Matrix { get; }
 
     /// <summary>How they lie.</summary>
     public PanelFormat Format { get; }
 
-    /// <summary>The bytes that an upload takes on the device.</summary>
+    /// <summary>The bytes on the device.</summary>
+    public long Bytes => (words.Length * sizeof(uint)) + ((scales?.Length ?? 0) * sizeof(float));
+
+    /// <summary>The bytes that one matrix takes on a device.</summary>
     /// <param name="matrix">The matrix.</param>
-    /// <returns>The bytes, in its smallest format.</returns>
+    /// <returns>The bytes, in the format that it promises.</returns>
     public static long BytesOf(WeightMatrix matrix)
     {
         ArgumentNullException.ThrowIfNull(matrix);
-        int perWord = 1 << ShiftOf(FormatOf(matrix));
-        return (long)matrix.Outputs * (((((matrix.Inputs + perWord - 1) / perWord) + 3) / 4) * 16L);
+        PanelFormat format = FormatOf(matrix);
+        long scaleBytes = format == PanelFormat.Float8E4M3
+            ? (long)BlocksOf(matrix.Outputs) * BlocksOf(matrix.Inputs) * sizeof(float)
+            : 0;
+        return ((long)matrix.Outputs * PitchOf(matrix, format) * sizeof(uint)) + scaleBytes;
     }
 
     /// <summary>Reads a matrix and brings it to a device.</summary>
@@ -63,19 +63,58 @@ public sealed class DeviceWeight : IDisposable
     /// <returns>The weight, owned by the caller.</returns>
     public static DeviceWeight Upload(KernelHost host, WeightMatrix matrix, WorkerPool workers)
     {
-        ArgumentNullException.ThrowIfNull(host);
-        ArgumentNullException.ThrowIfNull(matrix);
-        ArgumentNullException.ThrowIfNull(workers);
-        DeviceWeight weight = new(host, matrix, FormatOf(matrix));
-        if (!weight.Fill(matrix, workers))
+        DeviceWeight weight = Allocate(host, matrix, 1);
+        if (!weight.Fill(0, matrix, workers))
         {
-            // A matrix that promised bfloat16 numbers and has others: they are held in full.
             weight.Dispose();
-            weight = new DeviceWeight(host, matrix, PanelFormat.Float32);
-            weight.Fill(matrix, workers);
+            weight = Allocate(host, matrix, 1, PanelFormat.Float32);
+            weight.Fill(0, matrix, workers);
         }
 
         return weight;
+    }
+
+    /// <summary>Room for matrices.</summary>
+    /// <param name="host">The device.</param>
+    /// <param name="shape">One of them.</param>
+    /// <param name="slots">How many.</param>
+    /// <param name="format">How they lie; the smallest that the one promises, if it is not said.</param>
+    /// <returns>The room, owned by the caller.</returns>
+    public static DeviceWeight Allocate(
+        KernelHost host, WeightMatrix shape, int slots, PanelFormat? format = null)
+    {
+        ArgumentNullException.ThrowIfNull(host);
+        ArgumentNullException.ThrowIfNull(shape);
+        return new DeviceWeight(host, shape, format ?? FormatOf(shape), slots);
+    }
+
+    /// <summary>Reads a matrix and brings it to a slot.</summary>
+    /// <param name="slot">The slot.</param>
+    /// <param name="matrix">The matrix.</param>
+    /// <param name="workers">The threads that read.</param>
+    /// <returns>
+    /// Whether every number fitted the format: a matrix may promise bfloat16 numbers and have others, and is then to be
+    /// held in full.
+    /// </returns>
+    public bool Fill(int slot, WeightMatrix matrix, WorkerPool workers)
+    {
+        ArgumentNullException.ThrowIfNull(matrix);
+        ArgumentNullException.ThrowIfNull(workers);
+        if (scales is not null)
+        {
+            Float8BlockMatrix blocks = (Float8BlockMatrix)matrix;
+            float[] values = new float[scaleCount];
+            for (int row = 0, at = 0; at < scaleCount; row += Summation.BlockLength)
+            {
+                ReadOnlySpan<float> rowScales = blocks.RowScales(row);
+                rowScales.CopyTo(values.AsSpan(at));
+                at += rowScales.Length;
+            }
+
+            scales.View.SubView((long)slot * scaleCount, scaleCount).CopyFromCPU(values);
+        }
+
+        return FillWords((long)slot * matrix.Outputs * Matrix.Pitch, matrix, workers);
     }
 
     /// <inheritdoc/>
@@ -83,6 +122,15 @@ public sealed class DeviceWeight : IDisposable
     {
         words.Dispose();
         scales?.Dispose();
+    }
+
+    private static int BlocksOf(int length) => (length + Summation.BlockLength - 1) / Summation.BlockLength;
+
+    /// <summary>Words from row to row; rows start on a multiple of 16 bytes.</summary>
+    private static int PitchOf(WeightMatrix matrix, PanelFormat format)
+    {
+        int perWord = 1 << ShiftOf(format);
+        return (((matrix.Inputs + perWord - 1) / perWord) + 3) / 4 * 4;
     }
 
     private static PanelFormat FormatOf(WeightMatrix matrix) => matrix switch
@@ -99,9 +147,7 @@ public sealed class DeviceWeight : IDisposable
         _ => throw new ArgumentOutOfRangeException(nameof(format)),
     };
 
-    /// <summary>Writes all rows.</summary>
-    /// <returns>Whether every number fitted the format.</returns>
-    private bool Fill(WeightMatrix matrix, WorkerPool workers)
+    private bool FillWords(long start, WeightMatrix matrix, WorkerPool workers)
     {
         int pitch = Matrix.Pitch, rowsAtOnce = (int)Math.Clamp(ChunkWords / pitch, 1, matrix.Outputs);
         uint[] chunk = new uint[rowsAtOnce * pitch];
@@ -109,10 +155,10 @@ public sealed class DeviceWeight : IDisposable
         for (int first = 0; first < matrix.Outputs && fits; first += rowsAtOnce)
         {
             int count = Math.Min(rowsAtOnce, matrix.Outputs - first), firstRow = first;
-            workers.Run(count, (start, end, _) =>
+            workers.Run(count, (from, to, _) =>
             {
                 float[] values = new float[matrix.Inputs];
-                for (int row = start; row < end; row++)
+                for (int row = from; row < to; row++)
                 {
                     if (!Encode(matrix, firstRow + row, values, chunk.AsSpan(row * pitch, pitch)))
                     {
@@ -120,7 +166,8 @@ public sealed class DeviceWeight : IDisposable
                     }
                 }
             });
-            words.View.SubView((long)first * pitch, (long)count * pitch).CopyFromCPU(ref chunk[0], (long)count * pitch);
+            words.View.SubView(start + ((long)first * pitch), (long)count * pitch)
+                .CopyFromCPU(ref chunk[0], (long)count * pitch);
         }
 
         return fits;

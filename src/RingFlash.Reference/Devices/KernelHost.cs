@@ -61,6 +61,12 @@ public class KernelHost : IDisposable
     /// <summary>Whether this is a card and not the CPU accelerator.</summary>
     public bool IsCuda => Accelerator.AcceleratorType == AcceleratorType.Cuda;
 
+    /// <summary>Tensors that were brought to the device.</summary>
+    public long Uploads { get; internal set; }
+
+    /// <summary>Tensors that the host waited for and fetched.</summary>
+    public long Downloads { get; internal set; }
+
     /// <summary>
     /// Whether the fast kernel is launched where there are two. Their shuffles and barriers cost the CPU accelerator
     /// half a millisecond each, so it runs the naive ones; tests launch the fast ones on it by name.
@@ -77,6 +83,17 @@ public class KernelHost : IDisposable
     /// <param name="warps">The warps of a group.</param>
     /// <returns>The device.</returns>
     public static KernelHost OpenCpu(int warps = 1) => new(warps);
+
+    /// <summary>Opens the device of an engine.</summary>
+    /// <param name="engine">A device engine.</param>
+    /// <returns>The device.</returns>
+    /// <exception cref="EnvironmentException">It is not here.</exception>
+    public static KernelHost Open(ExecutionEngine engine) => engine switch
+    {
+        ExecutionEngine.IlgpuCpu => OpenCpu(),
+        ExecutionEngine.Cuda => OpenCuda(),
+        _ => throw new ArgumentOutOfRangeException(nameof(engine)),
+    };
 
     /// <summary>Opens the first card.</summary>
     /// <returns>The device.</returns>

@@ -56,9 +56,7 @@ public class Float32Operators<TPrecision> : ForwardOperators<float>
         int rotaryDim = 2 * table.InverseFrequencies.Length;
         HostTensor<float> cosine = Result<float>(batch, positions.Length / batch, rotaryDim);
         HostTensor<float> sine = Result<float>(batch, positions.Length / batch, rotaryDim);
-        table.Fill(positions, cosine.Span, sine.Span);
-        RoundInPlace(cosine.Span);
-        RoundInPlace(sine.Span);
+        FillRotaryTables(table, positions, cosine.Span, sine.Span);
         return (cosine, sine);
     }
 
@@ -150,7 +148,7 @@ public class Float32Operators<TPrecision> : ForwardOperators<float>
     {
         ArgumentNullException.ThrowIfNull(scores);
         RouterDecision<float> decision = new(
-            Result<int>(scores.Rows * shape.TopK).Values,
+            Result<int>(scores.Rows * shape.TopK),
             Result<float>(scores.Rows, shape.TopK),
             Result<float>(scores.Rows));
         Operators.GroupLimitedTopK.Apply(
@@ -225,6 +223,20 @@ public class Float32Operators<TPrecision> : ForwardOperators<float>
         HostTensor<float> loss = Result<float>(1);
         loss.Values[0] = Operators.CrossEntropy.Apply(engine, logits.Span, targets);
         return loss;
+    }
+
+    /// <summary>The tables on the host, rounded to the storage type.</summary>
+    /// <param name="table">The frequencies.</param>
+    /// <param name="positions">[tokens].</param>
+    /// <param name="cosine">[tokens, R], written.</param>
+    /// <param name="sine">[tokens, R], written.</param>
+    protected static void FillRotaryTables(
+        RotaryTable table, ReadOnlySpan<long> positions, Span<float> cosine, Span<float> sine)
+    {
+        ArgumentNullException.ThrowIfNull(table);
+        table.Fill(positions, cosine, sine);
+        RoundInPlace(cosine);
+        RoundInPlace(sine);
     }
 
     private static void RoundInPlace(Span<float> values)

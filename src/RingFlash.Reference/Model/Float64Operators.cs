@@ -126,7 +126,7 @@ public sealed class Float64Operators : ForwardOperators<double>
     {
         ArgumentNullException.ThrowIfNull(scores);
         RouterDecision<double> decision = new(
-            Result<int>(scores.Rows * shape.TopK).Values,
+            Result<int>(scores.Rows * shape.TopK),
             Result<double>(scores.Rows, shape.TopK),
             Result<double>(scores.Rows));
         for (int t = 0; t < scores.Rows; t++)

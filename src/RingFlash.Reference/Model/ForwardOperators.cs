@@ -71,6 +71,38 @@ public abstract class ForwardOperators<T>
         return (query, key, value);
     }
 
+    /// <summary>Copies tokens behind those that a cache holds.</summary>
+    /// <param name="source">[batch, heads, tokens, headDim].</param>
+    /// <param name="cache">[batch, heads, capacity, headDim].</param>
+    /// <param name="start">The first token's place in the cache.</param>
+    public virtual void AppendTokens(HostTensor<T> source, HostTensor<T> cache, int start)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        ArgumentNullException.ThrowIfNull(cache);
+        int length = source.Shape[2] * source.Width;
+        for (int head = 0; head < source.Shape[0] * source.Shape[1]; head++)
+        {
+            source.Span.Slice(head * length, length)
+                .CopyTo(cache.Span[(((head * cache.Shape[2]) + start) * cache.Width)..]);
+        }
+    }
+
+    /// <summary>The last token of every sequence: what the next one is predicted from.</summary>
+    /// <param name="x">[batch, tokens, width].</param>
+    /// <returns>[batch, 1, width].</returns>
+    public virtual HostTensor<T> LastToken(HostTensor<T> x)
+    {
+        ArgumentNullException.ThrowIfNull(x);
+        int batch = x.Shape[0], tokens = x.Shape[1];
+        HostTensor<T> last = Result<T>(batch, 1, x.Width);
+        for (int sequence = 0; sequence < batch; sequence++)
+        {
+            x.Row((sequence * tokens) + tokens - 1).CopyTo(last.Row(sequence));
+        }
+
+        return last;
+    }
+
     /// <summary>See <see cref="Operators.RotaryEmbedding"/>.</summary>
     /// <param name="x">[batch, heads, tokens, headDim].</param>
     /// <param name="cosine">[batch, tokens, R].</param>
@@ -213,12 +245,16 @@ public abstract class ForwardOperators<T>
 
 /// <summary>The router's choice for every token of a layer.</summary>
 /// <typeparam name="T">What weights are held in.</typeparam>
-/// <param name="TopKIndices">[tokens, topK], best first.</param>
+/// <param name="Indices">[tokens · topK], the chosen experts, best first.</param>
 /// <param name="TopKWeights">[tokens, topK].</param>
 /// <param name="Margins">[tokens], the distance from another choice.</param>
-public readonly record struct RouterDecision<T>(int[] TopKIndices, HostTensor<T> TopKWeights, HostTensor<T> Margins)
+public readonly record struct RouterDecision<T>(
+    HostTensor<int> Indices, HostTensor<T> TopKWeights, HostTensor<T> Margins)
     where T : unmanaged
 {
+    /// <summary>[tokens · topK], the chosen experts on the host.</summary>
+    public int[] TopKIndices => Indices.Values;
+
     /// <summary>Experts per token.</summary>
     public int TopK => TopKWeights.Width;
 }

@@ -1,4 +1,5 @@
 using System;
+using System.Numerics;
 using RingFlash.Reference.Configuration;
 using RingFlash.Reference.Numerics;
 
@@ -10,7 +11,7 @@ namespace RingFlash.Reference.Model;
 /// </summary>
 /// <typeparam name="T">What activations are held in.</typeparam>
 public sealed class KeyValueCache<T>
-    where T : unmanaged
+    where T : unmanaged, INumber<T>
 {
     private readonly HostTensor<T>[] keys;
     private readonly HostTensor<T>[] values;
@@ -69,11 +70,13 @@ public sealed class KeyValueCache<T>
     /// <param name="layer">The layer.</param>
     /// <param name="key">[batch, keyValueHeads, tokens, headDim].</param>
     /// <param name="value">[batch, keyValueHeads, tokens, headDim].</param>
+    /// <param name="operators">Who copies.</param>
     /// <exception cref="ArgumentException">The cache is full.</exception>
-    public void Append(int layer, HostTensor<T> key, HostTensor<T> value)
+    public void Append(int layer, HostTensor<T> key, HostTensor<T> value, ForwardOperators<T> operators)
     {
         ArgumentNullException.ThrowIfNull(key);
         ArgumentNullException.ThrowIfNull(value);
+        ArgumentNullException.ThrowIfNull(operators);
         int tokens = key.Shape[2], start = lengths[layer];
         if (start + tokens > Capacity)
         {
@@ -81,8 +84,8 @@ public sealed class KeyValueCache<T>
                 $"the cache holds {Capacity} tokens; {start} + {tokens} do not fit", nameof(key));
         }
 
-        Copy(key, keys[layer], start);
-        Copy(value, values[layer], start);
+        operators.AppendTokens(key, keys[layer], start);
+        operators.AppendTokens(value, values[layer], start);
         lengths[layer] = start + tokens;
     }
 
@@ -94,16 +97,6 @@ public sealed class KeyValueCache<T>
         for (int layer = 0; layer < lengths.Length; layer++)
         {
             lengths[layer] = Math.Min(lengths[layer], length);
-        }
-    }
-
-    private static void Copy(HostTensor<T> source, HostTensor<T> destination, int start)
-    {
-        int tokens = source.Shape[2], headDim = source.Width, capacity = destination.Shape[2];
-        for (int head = 0; head < source.Shape[0] * source.Shape[1]; head++)
-        {
-            source.Span.Slice(head * tokens * headDim, tokens * headDim)
-                .CopyTo(destination.Span[(((head * capacity) + start) * headDim)..]);
         }
     }
 }

@@ -84,7 +84,7 @@ public sealed class RingFlashModel<T>
 
         weights.Residency?.EnterHead();
         HostTensor<T> headInput =
-            input.LastLogitsOnly ? LastToken(normalised) : normalised; // [batch, tokens or 1, hidden]
+            input.LastLogitsOnly ? operators.LastToken(normalised) : normalised; // [batch, tokens or 1, hidden]
         HostTensor<T> logits =
             operators.LinearProjection(headInput, weights.LanguageModelHead, []); // [batch, tokens or 1, vocabulary]
         trace?.Tap("lm_head.output", logits);
@@ -143,7 +143,7 @@ public sealed class RingFlashModel<T>
         pass.Trace?.Tap($"{name}.rotary.key", key);
 
         int past = pass.Cache?.LengthOf(index) ?? 0;
-        pass.Cache?.Append(index, key, value);
+        pass.Cache?.Append(index, key, value, operators);
         AttentionShape shape = new(
             pass.Input.Batch,
             configuration.AttentionHeadCount,
@@ -341,18 +341,6 @@ public sealed class RingFlashModel<T>
                 $"the attention mask has {input.AttentionMask.Length} entries; {input.Batch} × {total} are needed",
                 nameof(input));
         }
-    }
-
-    private HostTensor<T> LastToken(HostTensor<T> hiddenStates)
-    {
-        int batch = hiddenStates.Shape[0], tokens = hiddenStates.Shape[1];
-        HostTensor<T> last = operators.Result<T>(batch, 1, hiddenStates.Width);
-        for (int sequence = 0; sequence < batch; sequence++)
-        {
-            hiddenStates.Row((sequence * tokens) + tokens - 1).CopyTo(last.Row(sequence));
-        }
-
-        return last;
     }
 
     /// <summary>What all layers of one pass share.</summary>

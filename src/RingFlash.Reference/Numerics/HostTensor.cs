@@ -4,7 +4,7 @@ using System.Linq;
 
 namespace RingFlash.Reference.Numerics;
 
-/// <summary>A dense row-major tensor in managed memory; what one operator hands to the next.</summary>
+/// <summary>A dense row-major tensor as the host sees it; what one operator hands to the next.</summary>
 /// <typeparam name="T">float for the engines, double for the float64 oracle.</typeparam>
 public sealed class HostTensor<T>
     where T : unmanaged
@@ -24,17 +24,20 @@ public sealed class HostTensor<T>
             count = checked(count * axis);
         }
 
-        Values = new T[count];
+        Storage = new TensorStorage<T>(count);
     }
 
-    private HostTensor(T[] values, int[] shape)
+    private HostTensor(TensorStorage<T> storage, int[] shape)
     {
         this.shape = shape;
-        Values = values;
+        Storage = storage;
     }
 
-    /// <summary>The elements, row-major.</summary>
-    public T[] Values { get; }
+    /// <summary>The elements, row-major; fetched, if a device holds them.</summary>
+    public T[] Values => Storage.OnHost();
+
+    /// <summary>The number of elements, which asks nobody for them.</summary>
+    public int Count => Storage.Count;
 
     /// <summary>The axes.</summary>
     public ReadOnlySpan<int> Shape => shape;
@@ -43,7 +46,10 @@ public sealed class HostTensor<T>
     public int Width => shape[^1];
 
     /// <summary>The number of rows: all axes but the last, multiplied.</summary>
-    public int Rows => Width == 0 ? 0 : Values.Length / Width;
+    public int Rows => Width == 0 ? 0 : Count / Width;
+
+    /// <summary>Where the elements are; tensors that only differ by their axes share it.</summary>
+    internal TensorStorage<T> Storage { get; }
 
     /// <summary>The elements as a span.</summary>
     public Span<T> Span => Values;
@@ -70,9 +76,9 @@ public sealed class HostTensor<T>
             count = checked(count * axis);
         }
 
-        return count == Values.Length
-            ? reshaped = new HostTensor<T>(Values, newShape.ToArray())
-            : throw new ArgumentException($"{this} has {Values.Length} elements; {count} asked for", nameof(newShape));
+        return count == Count
+            ? reshaped = new HostTensor<T>(Storage, newShape.ToArray())
+            : throw new ArgumentException($"{this} has {Count} elements; {count} asked for", nameof(newShape));
     }
 
     /// <inheritdoc/>

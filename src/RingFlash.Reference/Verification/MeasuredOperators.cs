@@ -17,7 +17,7 @@ internal sealed class MeasuredOperators : ForwardOperators<float>
     private readonly Float32Operators<Float32Precision> gauges;
     private readonly Action betweenOperators;
     // By the elements and not by the tensor around them: a reshaped tensor has the same history.
-    private readonly ConditionalWeakTable<float[], Origin> origins = [];
+    private readonly ConditionalWeakTable<TensorStorage<float>, Origin> origins = [];
 
     /// <summary>Wraps a set.</summary>
     /// <param name="inner">The set under test.</param>
@@ -40,11 +40,11 @@ internal sealed class MeasuredOperators : ForwardOperators<float>
     /// <param name="tensor">Any tensor of the pass.</param>
     /// <returns>The origin; <see cref="Origin.Reference"/> when it is not the output of an operator.</returns>
     public Origin OriginOf(HostTensor<float> tensor) =>
-        origins.TryGetValue(tensor.Values, out Origin? origin) ? origin : Origin.Reference;
+        origins.TryGetValue(tensor.Storage, out Origin? origin) ? origin : Origin.Reference;
 
     /// <summary>Notes that a tensor now holds the reference's values.</summary>
     /// <param name="tensor">The tensor.</param>
-    public void SetReference(HostTensor<float> tensor) => origins.AddOrUpdate(tensor.Values, Origin.Reference);
+    public void SetReference(HostTensor<float> tensor) => origins.AddOrUpdate(tensor.Storage, Origin.Reference);
 
     /// <inheritdoc/>
     public override HostTensor<float> TokenEmbedding(long[] ids, int batch, WeightMatrix table)
@@ -104,6 +104,13 @@ internal sealed class MeasuredOperators : ForwardOperators<float>
         Origin origin = OriginOf(queryKeyValue).CopiedBy(nameof(QueryKeyValueSplit));
         return (Note(query, origin), Note(key, origin), Note(value, origin));
     }
+
+    /// <inheritdoc/>
+    public override void AppendTokens(HostTensor<float> source, HostTensor<float> cache, int start) =>
+        inner.AppendTokens(source, cache, start);
+
+    /// <inheritdoc/>
+    public override HostTensor<float> LastToken(HostTensor<float> x) => inner.LastToken(x);
 
     /// <inheritdoc/>
     public override HostTensor<float> RotaryEmbedding(
@@ -274,7 +281,7 @@ internal sealed class MeasuredOperators : ForwardOperators<float>
 
     private HostTensor<float> Note(HostTensor<float> tensor, Origin origin)
     {
-        origins.AddOrUpdate(tensor.Values, origin);
+        origins.AddOrUpdate(tensor.Storage, origin);
         return tensor;
     }
 

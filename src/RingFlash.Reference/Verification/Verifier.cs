@@ -20,8 +20,11 @@ public static class Verifier
     /// <exception cref="InvalidInputException">A case breaks a rule.</exception>
     /// <exception cref="EnvironmentException">A folder or file is missing.</exception>
     public static VerifyReport Run(
-        VerifyOptions options, IProgress<VerifyProgress>? progress = null, CancellationToken cancellation = default) =>
-        Run(options, DefaultOperators, progress, cancellation);
+        VerifyOptions options, IProgress<VerifyProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        using EngineOperators engines = new();
+        return Run(options, engines.Create, progress, cancellation);
+    }
 
     /// <summary>Verifies a given set of operators; tests hand in sets with known mistakes.</summary>
     /// <param name="options">What to verify and how.</param>
@@ -160,12 +163,6 @@ public static class Verifier
         filter.Length == 0
         || golden.Name.Contains(filter, StringComparison.Ordinal)
         || golden.File.Tensors.Any(tensor => tensor.Name.Contains(filter, StringComparison.Ordinal));
-
-    private static ForwardOperators<float> DefaultOperators(
-        ExecutionEngine engine, string precision, WorkerPool workers) =>
-        precision == "bfloat16"
-            ? new Float32Operators<BFloat16Precision>(engine, workers)
-            : new Float32Operators<Float32Precision>(engine, workers);
 
     private static double Share(TimeSpan part, TimeSpan whole) =>
         whole > TimeSpan.Zero ? Math.Clamp(part / whole, 0, 1) : 0;

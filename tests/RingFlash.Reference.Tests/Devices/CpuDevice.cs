@@ -18,6 +18,19 @@ public sealed class CpuDevice : IDisposable
     /// <summary>The PTX of the kernels, fast ones where there are any, interpreted; also with two warps.</summary>
     public KernelHost Interpreted { get; } = new InterpretedHost(warps: 2);
 
+    /// <summary>All three.</summary>
+    public KernelHost[] All => [OneWarp, TwoWarps, Interpreted];
+
+    /// <summary>An array on a device for as long as a test runs.</summary>
+    public static ArrayView<T> Bring<T>(KernelHost host, T[] values)
+        where T : unmanaged
+    {
+        MemoryBuffer1D<T, Stride1D.Dense> buffer = host.Accelerator.Allocate1D<T>(Math.Max(1, values.Length));
+        ArrayView1D<T, Stride1D.Dense> view = buffer.View.SubView(0, values.Length);
+        view.CopyFromCPU(values);
+        return view.BaseView; // freed with the device
+    }
+
     /// <summary>Copies an array to a device, runs, and reads the result, which begins as NaN.</summary>
     public static float[] Run(KernelHost host, int length, Action<ArrayView<float>> run)
     {

@@ -40,6 +40,19 @@ public sealed class VerifierTests
         }
     }
 
+    [Theory]
+    [MemberData(nameof(Tiny))]
+    public void TinyCasePassesOnIlgpusCpuAccelerator(string name)
+    {
+        VerifyReport report = Verifier.Run(new VerifyOptions
+        {
+            Paths = [Path.Combine(RepositoryRoot.Golden, name)],
+            Engines = [ExecutionEngine.IlgpuCpu],
+        });
+        Assert.Equal(0, report.ExitCode);
+        Assert.All(report.Cases, run => Assert.Empty(run.NotCompared));
+    }
+
     /// <summary>The real dimensions: layers of Ring-flash-2.0 on both engines.</summary>
     [Fact]
     public void FlashLayersPassOnBothEngines()

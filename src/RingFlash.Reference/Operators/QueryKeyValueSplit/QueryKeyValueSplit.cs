@@ -13,7 +13,7 @@ namespace RingFlash.Reference.Operators;
 /// regroup.</para>
 /// <para>Source: inclusionAI/Ling-V2@af8837e models/modeling_bailing_moe_v2.py, BailingMoeV2Attention.forward.</para>
 /// </remarks>
-public static class QueryKeyValueSplit
+public static partial class QueryKeyValueSplit
 {
     /// <summary>Splits.</summary>
     /// <typeparam name="T">The element type.</typeparam>

@@ -23,15 +23,22 @@ public static partial class TokenEmbedding
     public static void Scalar(ReadOnlySpan<long> ids, WeightMatrix table, Span<float> hiddenStates)
     {
         ArgumentNullException.ThrowIfNull(table);
-        foreach (long id in ids)
-        {
-            ArgumentOutOfRangeException.ThrowIfNegative(id, nameof(ids));
-            ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(id, table.Outputs, nameof(ids));
-        }
-
+        CheckIds(ids, table.Outputs);
         for (int t = 0; t < ids.Length; t++)
         {
             table.ReadRow((int)ids[t], hiddenStates.Slice(t * table.Inputs, table.Inputs));
+        }
+    }
+
+    /// <summary>Refuses ids that are not in the table; a kernel could not say so.</summary>
+    /// <param name="ids">[tokens], token ids, read.</param>
+    /// <param name="vocabulary">The rows of the table.</param>
+    internal static void CheckIds(ReadOnlySpan<long> ids, int vocabulary)
+    {
+        foreach (long id in ids)
+        {
+            ArgumentOutOfRangeException.ThrowIfNegative(id, nameof(ids));
+            ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(id, vocabulary, nameof(ids));
         }
     }
 }

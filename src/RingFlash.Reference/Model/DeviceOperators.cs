@@ -1,0 +1,257 @@
+using System;
+using System.Collections.Generic;
+using ILGPU;
+using ILGPU.Runtime;
+using RingFlash.Reference.Checkpoint;
+using RingFlash.Reference.Devices;
+using RingFlash.Reference.Numerics;
+using RingFlash.Reference.Operators;
+
+namespace RingFlash.Reference.Model;
+
+/// <summary>
+/// The operators as kernels on a device. Weights, activations and the cache stay there; a tensor comes to the host when
+/// somebody asks for its values: the logits of a token, or all that a trace wants to see.
+/// </summary>
+/// <remarks>
+/// What has no kernel yet is computed on the host by the base class, with the same bits; so is a block-FP8 product with
+/// quantised activations.
+/// </remarks>
+/// <typeparam name="TPrecision">Float32 or bfloat16 rounding points.</typeparam>
+public sealed partial class DeviceOperators<TPrecision> : Float32Operators<TPrecision>
+    where TPrecision : struct, IPrecision
+{
+    /// <summary>What the CPU accelerator may keep: it is there for small models.</summary>
+    private const long MostBytesOnTheHost = 1L << 30;
+
+    private readonly KernelHost host;
+    private readonly WorkerPool workers;
+    private readonly bool quantiseActivations;
+    private readonly DeviceConstants constants;
+
+    /// <summary>Chooses the device.</summary>
+    /// <param name="host">The device, which the caller keeps open.</param>
+    /// <param name="workers">The threads that read weights, and those of the host's operators.</param>
+    /// <param name="quantiseActivations">The fp8 policy with dynamic activations.</param>
+    public DeviceOperators(KernelHost host, WorkerPool workers, bool quantiseActivations = false)
+        : base(ExecutionEngine.Vector512, workers, quantiseActivations)
+    {
+        ArgumentNullException.ThrowIfNull(host);
+        this.host = host;
+        this.workers = workers;
+        this.quantiseActivations = quantiseActivations;
+
+        // A tenth of a card is left to activations, the cache and the driver.
+        long limit = host.IsCuda ? host.Accelerator.MemorySize / 10 * 9 : MostBytesOnTheHost;
+        constants = new DeviceConstants(host, workers, limit);
+    }
+
+    /// <inheritdoc/>
+    public override string EngineName =>
+        (host.IsCuda ? ExecutionEngine.Cuda : ExecutionEngine.IlgpuCpu).Word();
+
+    /// <inheritdoc/>
+    public override HostTensor<float> TokenEmbedding(long[] ids, int batch, WeightMatrix table)
+    {
+        ArgumentNullException.ThrowIfNull(ids);
+        ArgumentNullException.ThrowIfNull(table);
+        Operators.TokenEmbedding.CheckIds(ids, table.Outputs);
+        HostTensor<long> places = Result<long>(ids.Length);
+        ids.CopyTo(places.Values, 0);
+        HostTensor<float> hiddenStates = Result<float>(batch, ids.Length / batch, table.Inputs);
+        Operators.TokenEmbedding.Launch(host, Read(places), constants.Matrix(table), Write(hiddenStates));
+        return hiddenStates;
+    }
+
+    /// <inheritdoc/>
+    public override (HostTensor<float> Cosine, HostTensor<float> Sine) RotaryTables(
+        RotaryTable table, long[] positions, int batch)
+    {
+        ArgumentNullException.ThrowIfNull(table);
+        ArgumentNullException.ThrowIfNull(positions);
+        int rotaryDim = 2 * table.InverseFrequencies.Length;
+        float[] cosines = new float[positions.Length * rotaryDim], sines = new float[cosines.Length];
+        FillRotaryTables(table, positions, cosines, sines);
+        return (Bring(cosines), Bring(sines));
+
+        HostTensor<float> Bring(float[] values)
+        {
+            HostTensor<float> tensor = Result<float>(batch, positions.Length / batch, rotaryDim);
+            DeviceMemory<float>.Write(host, tensor.Storage).CopyFromCPU(ref values[0], values.Length);
+            return tensor;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override HostTensor<float> RmsNorm(HostTensor<float> x, float[] weight, float epsilon)
+    {
+        HostTensor<float> y = ResultLike(x);
+        Operators.RmsNorm.Launch<TPrecision>(host, Read(x), constants.Vector(weight), epsilon, Write(y));
+        return y;
+    }
+
+    /// <inheritdoc/>
+    public override HostTensor<float> LinearProjection(HostTensor<float> x, WeightMatrix weight, float[] bias)
+    {
+        ArgumentNullException.ThrowIfNull(weight);
+        return quantiseActivations && weight is Float8BlockMatrix
+            ? base.LinearProjection(x, weight, bias)
+            : Product<TPrecision>(x, weight, bias, Result(x, weight.Outputs));
+    }
+
+    /// <inheritdoc/>
+    public override (HostTensor<float> Query, HostTensor<float> Key, HostTensor<float> Value) QueryKeyValueSplit(
+        HostTensor<float> queryKeyValue, int heads, int keyValueHeads, int headDim)
+    {
+        ArgumentNullException.ThrowIfNull(queryKeyValue);
+        int batch = queryKeyValue.Shape[0], tokens = queryKeyValue.Shape[1];
+        HostTensor<float> query = Result<float>(batch, heads, tokens, headDim);
+        HostTensor<float> key = Result<float>(batch, keyValueHeads, tokens, headDim);
+        HostTensor<float> value = Result<float>(batch, keyValueHeads, tokens, headDim);
+        Operators.QueryKeyValueSplit.Launch(
+            host, Read(queryKeyValue), batch, heads, keyValueHeads, headDim, Write(query), Write(key), Write(value));
+        return (query, key, value);
+    }
+
+    /// <inheritdoc/>
+    public override void AppendTokens(HostTensor<float> source, HostTensor<float> cache, int start)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        ArgumentNullException.ThrowIfNull(cache);
+        int batch = source.Shape[0], heads = source.Shape[1], tokens = source.Shape[2], headDim = source.Width;
+        ArrayView<float> from = Read(source);
+        if (start > 0)
+        {
+            Read(cache); // tokens that were appended on the host
+        }
+
+        HeadCopy.Launch(
+            host,
+            from,
+            HeadLayout.Dense(heads, tokens, headDim),
+            Write(cache),
+            HeadLayout.Dense(heads, cache.Shape[2], headDim, start),
+            batch,
+            heads,
+            tokens,
+            headDim);
+    }
+
+    /// <inheritdoc/>
+    public override HostTensor<float> LastToken(HostTensor<float> x)
+    {
+        ArgumentNullException.ThrowIfNull(x);
+        int batch = x.Shape[0], tokens = x.Shape[1], width = x.Width;
+        HostTensor<float> last = Result<float>(batch, 1, width);
+        HeadLayout from = HeadLayout.Dense(1, tokens, width, tokens - 1);
+        HeadCopy.Launch(host, Read(x), from, Write(last), HeadLayout.Dense(1, 1, width), batch, 1, 1, width);
+        return last;
+    }
+
+    /// <inheritdoc/>
+    public override HostTensor<float> RouterLogits(HostTensor<float> x, WeightMatrix gate)
+    {
+        ArgumentNullException.ThrowIfNull(x);
+        ArgumentNullException.ThrowIfNull(gate);
+        return Product<Float32Precision>(x, gate, [], Result<float>(x.Rows, gate.Outputs));
+    }
+
+    /// <inheritdoc/>
+    public override HostTensor<float> RoutedExperts(
+        HostTensor<float> x, RouterDecision<float> decision, SparseWeights experts)
+    {
+        ArgumentNullException.ThrowIfNull(x);
+        ArgumentNullException.ThrowIfNull(experts);
+        ExpertWeights any = experts.Expert(0);
+        if (quantiseActivations && any.Gate is Float8BlockMatrix)
+        {
+            return base.RoutedExperts(x, decision, experts);
+        }
+
+        DeviceExperts there = constants.Experts(experts, experts.ExpertCount, index =>
+        {
+            ExpertWeights expert = experts.Expert(index);
+            return (expert.Gate, expert.Up, expert.Down);
+        });
+        int topK = decision.TopK;
+        HostTensor<float> activated = Result<float>(x.Rows, topK, any.Gate.Outputs);
+        HostTensor<float> outputs = Result<float>(x.Rows, topK, x.Width);
+        IEnumerable<DeviceExperts> batches =
+            there.IsComplete ? [there] : there.Batches(decision.TopKIndices, workers);
+        foreach (DeviceExperts batch in batches)
+        {
+            Operators.RoutedExperts.Launch<TPrecision>(
+                host, Read(x), Read(decision.Indices), topK, batch, Write(activated), Write(outputs));
+        }
+
+        return outputs;
+    }
+
+    /// <inheritdoc/>
+    public override HostTensor<float> ExpertCombine(HostTensor<float> expertOutputs, RouterDecision<float> decision)
+    {
+        ArgumentNullException.ThrowIfNull(expertOutputs);
+        HostTensor<float> y = Result<float>(expertOutputs.Shape[0], expertOutputs.Width);
+        Operators.ExpertCombine.Launch<TPrecision>(
+            host, Read(expertOutputs), Read(decision.TopKWeights), decision.TopK, Write(y));
+        return y;
+    }
+
+    /// <inheritdoc/>
+    public override HostTensor<float> SwiGlu(HostTensor<float> gate, HostTensor<float> up)
+    {
+        HostTensor<float> y = ResultLike(gate);
+        Operators.SwiGlu.Launch<TPrecision>(host, Read(gate), Read(up), Write(y));
+        return y;
+    }
+
+    /// <inheritdoc/>
+    public override HostTensor<float> ResidualAdd(HostTensor<float> residual, HostTensor<float> update)
+    {
+        HostTensor<float> y = ResultLike(residual);
+        Operators.ResidualAdd.Launch<TPrecision>(host, Read(residual), Read(update), Write(y));
+        return y;
+    }
+
+    /// <inheritdoc/>
+    public override HostTensor<float> Concatenate(HostTensor<float> first, HostTensor<float> second)
+    {
+        ArgumentNullException.ThrowIfNull(first);
+        ArgumentNullException.ThrowIfNull(second);
+        HostTensor<float> joined = Result(first, first.Width + second.Width);
+        ArrayView<float> to = Write(joined);
+        Copy(first, 0);
+        Copy(second, first.Width);
+        return joined;
+
+        void Copy(HostTensor<float> part, int column) => HeadCopy.Launch(
+            host,
+            Read(part),
+            HeadLayout.Dense(1, part.Rows, part.Width),
+            to,
+            new HeadLayout(column, 0, 0, joined.Width),
+            1,
+            1,
+            part.Rows,
+            part.Width);
+    }
+
+    private HostTensor<float> Product<TRounding>(
+        HostTensor<float> x, WeightMatrix weight, float[] bias, HostTensor<float> y)
+        where TRounding : struct, IPrecision
+    {
+        Operators.LinearProjection.Launch<TRounding>(
+            host, Read(x), constants.Matrix(weight), constants.Vector(bias), Write(y));
+        return y;
+    }
+
+    private ArrayView<T> Read<T>(HostTensor<T> tensor)
+        where T : unmanaged
+    {
+        ArgumentNullException.ThrowIfNull(tensor);
+        return DeviceMemory<T>.Read(host, tensor.Storage);
+    }
+
+    private ArrayView<T> Write<T>(HostTensor<T> tensor)
+        where T : unmanaged => DeviceMemory<T>.Write(host, tensor.Storage);
+}
