@@ -65,4 +65,54 @@ public static class StripeSums
         stripe += Warp.ShuffleXor(stripe, 2);
         return stripe + Warp.ShuffleXor(stripe, 1);
     }
+
+    /// <summary>
+    /// Σ x over a run by a warp, lane s adding stripe s. The loads of sixteen steps are under way before the first of
+    /// them is added, so the chain of additions is what it takes.
+    /// </summary>
+    /// <param name="x">Where the run lies; it may have been written by this group before a barrier.</param>
+    /// <param name="start">Its first element.</param>
+    /// <param name="count">Its length.</param>
+    /// <returns>The sum, in every lane.</returns>
+    public static float OfAWarp(ArrayView<float> x, long start, int count)
+    {
+        float stripe = 0f;
+        int next = Group.IdxX;
+        for (; next + (15 * Count) < count; next += 16 * Count)
+        {
+            Float4 first = FourSteps(x, start + next), second = FourSteps(x, start + next + (4 * Count));
+            Float4 third = FourSteps(x, start + next + (8 * Count)), last = FourSteps(x, start + next + (12 * Count));
+            stripe = Add(Add(Add(Add(stripe, first), second), third), last);
+        }
+
+        for (; next < count; next += Count)
+        {
+            stripe += x[start + next];
+        }
+
+        return HalveAcrossLanes(stripe);
+    }
+
+    /// <summary>The largest of the lanes' numbers, none of them NaN.</summary>
+    /// <param name="value">The lane's.</param>
+    /// <returns>The maximum, in every lane.</returns>
+    public static float MaximumAcrossLanes(float value)
+    {
+        value = Larger(Warp.ShuffleXor(value, 16), value);
+        value = Larger(Warp.ShuffleXor(value, 8), value);
+        value = Larger(Warp.ShuffleXor(value, 4), value);
+        value = Larger(Warp.ShuffleXor(value, 2), value);
+        return Larger(Warp.ShuffleXor(value, 1), value);
+    }
+
+    /// <summary>One step of a maximum; a NaN among the candidates is skipped.</summary>
+    /// <param name="candidate">Any number.</param>
+    /// <param name="maximum">The maximum so far.</param>
+    /// <returns>The maximum.</returns>
+    public static float Larger(float candidate, float maximum) => candidate > maximum ? candidate : maximum;
+
+    private static Float4 FourSteps(ArrayView<float> x, long at) =>
+        new(x[at], x[at + Count], x[at + (2 * Count)], x[at + (3 * Count)]);
+
+    private static float Add(float stripe, Float4 steps) => stripe + steps.X + steps.Y + steps.Z + steps.W;
 }

@@ -186,9 +186,12 @@ public sealed class ModelWeights
     private WeightMatrix Matrix(string name)
     {
         TensorInfo tensor = Find(name);
-        return tensor.ElementType == ElementType.Float8E4M3
-            ? new Float8BlockMatrix(source, tensor, Find($"{name}_scale_inv"))
-            : new SourceMatrix(source, tensor, roundToBFloat16);
+        return (tensor.ElementType == ElementType.Float8E4M3, source) switch
+        {
+            (true, SyntheticSource synthetic) => new SyntheticFloat8Matrix(synthetic, tensor),
+            (true, _) => new Float8BlockMatrix(source, tensor, Find($"{name}_scale_inv")),
+            _ => new SourceMatrix(source, tensor, roundToBFloat16),
+        };
     }
 
     // Of a tensor that need not be looked at: making the matrix would read its scales.

@@ -15,6 +15,9 @@ public sealed class CpuDevice : IDisposable
     /// <summary>Two warps, so that a kernel that forgets one is seen.</summary>
     public KernelHost TwoWarps { get; } = KernelHost.OpenCpu(warps: 2);
 
+    /// <summary>The C# of the fast kernels, which a plain CPU accelerator leaves to cards; slow.</summary>
+    public KernelHost Fast { get; } = new FastHost();
+
     /// <summary>The PTX of the kernels, fast ones where there are any, interpreted; also with two warps.</summary>
     public KernelHost Interpreted { get; } = new InterpretedHost(warps: 2);
 
@@ -49,6 +52,12 @@ public sealed class CpuDevice : IDisposable
     {
         OneWarp.Dispose();
         TwoWarps.Dispose();
+        Fast.Dispose();
         Interpreted.Dispose();
+    }
+
+    private sealed class FastHost() : KernelHost(warps: 2)
+    {
+        public override bool PrefersFast => true;
     }
 }

@@ -1,0 +1,137 @@
+// Red here: attention on a device has other bits than on the CPU, in prefill, in decoding or under a mask.
+using System;
+using FsCheck.Xunit;
+using ILGPU;
+using RingFlash.Reference.Devices;
+using RingFlash.Reference.Numerics;
+using RingFlash.Reference.Operators;
+using RingFlash.Reference.Tests.Devices;
+using Xunit;
+
+namespace RingFlash.Reference.Tests.Operators;
+
+[Properties(Replay = "(20250917,20250919)", MaxTest = 15)]
+public sealed class CausalAttentionKernels(CpuDevice device) : IClassFixture<CpuDevice>
+{
+    [Property]
+    public void TheNaiveKernelsHaveTheBitsOfVector512(
+        int seed, byte group, byte heads, byte tokens, ushort past, byte headDim, byte mask, bool weights)
+    {
+        int keyValueHeads = 1 + (heads % 2), queries = 1 + (tokens % 7), before = past % 150;
+        AttentionShape shape = new(
+            1 + (seed & 1),
+            keyValueHeads * (1 + (group % 9)),
+            keyValueHeads,
+            queries,
+            before,
+            1 + (headDim % 40),
+            before + queries + 3);
+        Compare<Float32Precision>(device.OneWarp, shape, (Mask)(mask % 4), seed, weights);
+        Compare<BFloat16Precision>(device.TwoWarps, shape, (Mask)(mask % 4), seed, weights);
+    }
+
+    [Property]
+    public void ThePtxOfTheFastKernelsHasTheBitsOfVector512(
+        int seed, byte group, byte tokens, ushort past, byte headDim, byte mask, bool weights)
+    {
+        int queries = 1 + (tokens % 4), before = past % 290;
+        AttentionShape shape = new(
+            1 + (seed & 1), 1 + (group % 9), 1, queries, before, 4 * (1 + (headDim % 5)), before + queries + 3);
+        Compare<BFloat16Precision>(device.Interpreted, shape, (Mask)(mask % 4), seed, weights);
+    }
+
+    [Theory]
+    [InlineData(1, 32, 4, 1, 140, 128)]
+    [InlineData(1, 2, 1, 1, 1500, 4)]
+    [InlineData(2, 3, 3, 3, 0, 136)]
+    [InlineData(1, 12, 1, 2, 1, 144)]
+    [InlineData(1, 4, 2, 2, 130, 18)]
+    public void PublishedAndOddShapesInPtx(
+        int batch, int heads, int keyValueHeads, int tokens, int past, int headDim)
+    {
+        AttentionShape shape = new(batch, heads, keyValueHeads, tokens, past, headDim, past + tokens + 1);
+        Compare<Float32Precision>(device.Interpreted, shape, Mask.None, past, wantWeights: false);
+    }
+
+    [Fact]
+    public void TheFastKernelsHaveTheBitsOfVector512() => Compare<Float32Precision>(
+        device.Fast, new AttentionShape(1, 3, 1, 1, 140, 8, 150), Mask.Holes, 5, wantWeights: true);
+
+    [Fact]
+    public void ManyWarpsWalkOverTheirBlocksAndGiveTheSame()
+    {
+        // With enough rows the blocks are not shared out. The kernel of that path alone, after the others.
+        AttentionShape shape = new(1, 9, 1, 2, 270, 12, 280);
+        AttentionCase attention = AttentionCase.Create<BFloat16Precision>(shape, Mask.Left, 3);
+        attention.Visible.AsSpan(40).Fill(1);
+        (float[] expected, _) = attention.Run<BFloat16Precision>(ExecutionEngine.Vector512);
+        foreach (KernelHost host in new[] { device.OneWarp, device.Interpreted })
+        {
+            using DeviceMemory memory = new(host);
+            ArrayView<float> values = memory.Upload(attention.Values), context = memory.Fresh(expected.Length);
+            ArrayView<float> scores = memory.Fresh(shape.Heads * shape.QueryTokens * shape.KeyTokens);
+            ArrayView<float> scratch = memory.Fresh(CausalAttention.ScratchLength(shape, shape.QueryTokens));
+            CausalAttention.Launch<BFloat16Precision>(
+                host,
+                shape,
+                memory.Upload(attention.Query),
+                memory.Upload(attention.Keys),
+                values,
+                memory.Upload(attention.Visible),
+                memory.Fresh(expected.Length),
+                scores,
+                scratch);
+            host.Launch(
+                CausalAttention.FastContextsKernel<BFloat16Precision>,
+                new LaunchGrid(1),
+                new CausalAttention.KernelArguments
+                {
+                    Values = values,
+                    Visible = memory.Upload(attention.Visible),
+                    FirstVisible = scratch.SubView(0, 1).Cast<int>(),
+                    Context = context,
+                    Scores = scores,
+                    Shape = shape,
+                    Group = shape.Heads,
+                    Tokens = shape.QueryTokens,
+                    RowsOfAHead = shape.QueryTokens,
+                });
+            Check.SameBits(expected, memory.Read(context), $"{shape}");
+        }
+    }
+
+    [Fact]
+    public void ScratchThatIsTooSmallIsRefused()
+    {
+        AttentionShape shape = new(1, 1, 1, 1, 0, 4, 1);
+        using DeviceMemory memory = new(device.OneWarp);
+        ArrayView<float> four = memory.Fresh(4);
+        Assert.Throws<ArgumentException>(() => CausalAttention.Launch<Float32Precision>(
+            device.OneWarp, shape, four, four, four, memory.Upload<byte>([]), four, four.SubView(0, 0), four));
+    }
+
+    private static void Compare<TPrecision>(
+        KernelHost host, AttentionShape shape, Mask mask, int seed, bool wantWeights)
+        where TPrecision : struct, IPrecision
+    {
+        AttentionCase attention = AttentionCase.Create<TPrecision>(shape, mask, seed);
+        (float[] context, float[] weights) =
+            attention.Run<TPrecision>(ExecutionEngine.Vector512, wantWeights: wantWeights);
+        using DeviceMemory memory = new(host);
+        ArrayView<float> actual = memory.Fresh(context.Length), actualWeights = memory.Fresh(weights.Length);
+        ArrayView<float> scratch = memory.Fresh(CausalAttention.ScratchLength(shape, 1 + (shape.QueryTokens / 2)));
+        CausalAttention.Launch<TPrecision>(
+            host,
+            shape,
+            memory.Upload(attention.Query),
+            memory.Upload(attention.Keys),
+            memory.Upload(attention.Values),
+            memory.Upload(attention.Visible),
+            actual,
+            actualWeights,
+            scratch);
+        string axes = $"{TPrecision.Name}, {shape}, {mask}, seed {seed}, weights {wantWeights}";
+        Check.SameBits(context, memory.Read(actual), axes);
+        Check.SameBits(weights, memory.Read(actualWeights), axes + ", weights");
+    }
+}

@@ -1,0 +1,64 @@
+// Red here: a softmax on a device has other bits than on the CPU.
+using System;
+using FsCheck.Xunit;
+using ILGPU;
+using RingFlash.Reference.Devices;
+using RingFlash.Reference.Numerics;
+using RingFlash.Reference.Operators;
+using RingFlash.Reference.Tests.Devices;
+using Xunit;
+
+namespace RingFlash.Reference.Tests.Operators;
+
+[Properties(Replay = "(20250917,20250919)", MaxTest = 15)]
+public sealed class SoftmaxKernels(CpuDevice device) : IClassFixture<CpuDevice>
+{
+    [Property]
+    public void TheNaiveKernelHasTheBitsOfVector512(int seed, byte rows, ushort keys, bool masked, bool specials)
+    {
+        Compare<Float32Precision>(device.OneWarp, seed, 1 + (rows % 40), 1 + (keys % 300), masked, specials);
+        Compare<BFloat16Precision>(device.TwoWarps, seed, 1 + (rows % 40), 1 + (keys % 300), masked, specials);
+    }
+
+    [Property]
+    public void ThePtxOfTheFastKernelHasTheBitsOfVector512(
+        int seed, byte rows, ushort keys, bool masked, bool specials)
+    {
+        Compare<Float32Precision>(device.Interpreted, seed, 1 + (rows % 5), 1 + (keys % 1300), masked, specials);
+        Compare<BFloat16Precision>(device.Interpreted, seed, 1 + (rows % 5), 1 + (keys % 1300), masked, specials);
+    }
+
+    [Property(MaxTest = 4)]
+    public void TheFastKernelHasTheBitsOfVector512(int seed, ushort keys, bool masked) =>
+        Compare<Float32Precision>(device.Fast, seed, 2, 1 + (keys % 1300), masked, specials: true);
+
+    private static void Compare<TPrecision>(
+        KernelHost host, int seed, int rows, int keys, bool masked, bool specials)
+        where TPrecision : struct, IPrecision
+    {
+        int length = rows * keys;
+        float[] scores = specials
+            ? TestValues.WithSpecials<TPrecision>(length, seed)
+            : TestValues.Spread<TPrecision>(length, seed);
+        byte[] visible = new byte[masked ? length : 0];
+        Random random = new(seed);
+        for (int i = 0; i < visible.Length; i++)
+        {
+            visible[i] = (byte)(i / keys % 4 == 3 ? 0 : random.Next(2)); // some rows see nothing
+        }
+
+        float[] expected = new float[length];
+        for (int row = 0; row < rows; row++)
+        {
+            Softmax.Vectorised<TPrecision>(
+                scores.AsSpan(row * keys, keys),
+                masked ? visible.AsSpan(row * keys, keys) : [],
+                expected.AsSpan(row * keys, keys));
+        }
+
+        using DeviceMemory memory = new(host);
+        ArrayView<float> weights = memory.Upload(scores); // in place
+        Softmax.Launch<TPrecision>(host, weights, keys, memory.Upload(visible), weights);
+        Check.SameBits(expected, memory.Read(weights), $"{TPrecision.Name}, {rows} rows of {keys}, masked {masked}");
+    }
+}
