@@ -14,6 +14,9 @@ internal static class Program
           list [TEXT]          the kernels whose name contains TEXT: registers, loads, stores, matrices
           show TEXT            their PTX, as a driver is given it
           write FOLDER         the PTX of every kernel into files
+          report               every check and every benchmark of the card in this machine; exit code 5 without one
+            [--golden FOLDER] [--tests PROGRAM] [--json FILE]
+            [--rehearse]       on ILGPU's CPU accelerator, small, no time kept: shows that the report itself works
         """;
 
     private static int Main(string[] args)
@@ -28,6 +31,8 @@ internal static class Program
                 return KernelListing.Show(text, Console.Out);
             case ["write", string folder]:
                 return KernelListing.Write(Directory.CreateDirectory(folder), Console.Out);
+            case ["report", ..] when ReportOptions.Parse(args.AsSpan(1)) is { } options:
+                return new DeviceReport(options, Console.Out).Run();
             default:
                 Console.Error.WriteLine(Usage);
                 return 2;

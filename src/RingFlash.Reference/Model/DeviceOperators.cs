@@ -96,7 +96,9 @@ public sealed partial class DeviceOperators<TPrecision> : Float32Operators<TPrec
         ArgumentNullException.ThrowIfNull(weight);
         return quantiseActivations && weight is Float8BlockMatrix
             ? base.LinearProjection(x, weight, bias)
-            : Product<TPrecision>(x, weight, bias, Result(x, weight.Outputs));
+            : TensorCores && x.Rows >= FewestRowsForTensorCores
+                ? FastProduct(x, weight, bias)
+                : Product<TPrecision>(x, weight, bias, Result(x, weight.Outputs));
     }
 
     /// <inheritdoc/>
@@ -168,11 +170,7 @@ public sealed partial class DeviceOperators<TPrecision> : Float32Operators<TPrec
             return base.RoutedExperts(x, decision, experts);
         }
 
-        DeviceExperts there = constants.Experts(experts, experts.ExpertCount, index =>
-        {
-            ExpertWeights expert = experts.Expert(index);
-            return (expert.Gate, expert.Up, expert.Down);
-        });
+        DeviceExperts there = ExpertsOf(experts);
         int topK = decision.TopK;
         HostTensor<float> activated = Result<float>(x.Rows, topK, any.Gate.Outputs);
         HostTensor<float> outputs = Result<float>(x.Rows, topK, x.Width);
@@ -235,6 +233,13 @@ public sealed partial class DeviceOperators<TPrecision> : Float32Operators<TPrec
             part.Rows,
             part.Width);
     }
+
+    private DeviceExperts ExpertsOf(SparseWeights experts) =>
+        constants.Experts(experts, experts.ExpertCount, index =>
+        {
+            ExpertWeights expert = experts.Expert(index);
+            return (expert.Gate, expert.Up, expert.Down);
+        });
 
     private HostTensor<float> Product<TRounding>(
         HostTensor<float> x, WeightMatrix weight, float[] bias, HostTensor<float> y)

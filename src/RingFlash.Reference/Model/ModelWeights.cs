@@ -105,6 +105,16 @@ public sealed class ModelWeights
             : [.. matrices, LanguageModelHead, MultiToken.EmbeddingHiddenProjection, .. Products(MultiToken.Block)];
     }
 
+    /// <summary>The matrices that every token is multiplied with, in the order of the forward pass.</summary>
+    /// <returns>Each matrix once.</returns>
+    internal IEnumerable<WeightMatrix> DenseProducts()
+    {
+        IEnumerable<WeightMatrix> matrices = Enumerable.Range(0, configuration.LayerCount).SelectMany(Dense);
+        return MultiToken is null
+            ? [.. matrices, LanguageModelHead]
+            : [.. matrices, LanguageModelHead, .. Dense(configuration.LayerCount)];
+    }
+
     /// <summary>The sparse blocks of all layers, that of the MTP layer last.</summary>
     /// <returns>Each block once.</returns>
     internal IEnumerable<SparseWeights> SparseLayers() =>

@@ -92,6 +92,11 @@ internal sealed partial class PtxProgram
             return new PtxOperand(-1, ulong.Parse(text[2..], NumberStyles.HexNumber, CultureInfo.InvariantCulture));
         }
 
+        if (ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out ulong large))
+        {
+            return new PtxOperand(-1, large);
+        }
+
         return long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long number)
             ? new PtxOperand(-1, (ulong)number)
             : throw new NotSupportedException($"operand {text}");
