@@ -80,10 +80,10 @@ internal sealed class DeviceReport(ReportOptions options, TextWriter output)
     private void Describe(KernelHost host)
     {
         device["name"] = host.Accelerator.Name;
-        device["memory"] = string.Create(
-            CultureInfo.InvariantCulture, $"{host.Accelerator.MemorySize / (double)(1L << 30):F1} GiB");
         if (host.Accelerator is CudaAccelerator cuda)
         {
+            device["memory"] = string.Create(
+                CultureInfo.InvariantCulture, $"{cuda.MemorySize / (double)(1L << 30):F1} GiB");
             device["multiprocessors"] = cuda.NumMultiprocessors.ToString(CultureInfo.InvariantCulture);
             device["architecture"] = cuda.Architecture.ToString() ?? "unknown";
             device["driver (CUDA)"] = cuda.DriverVersion.ToString() ?? "unknown";
@@ -111,7 +111,7 @@ internal sealed class DeviceReport(ReportOptions options, TextWriter output)
         }
         catch (Exception exception) when (exception is not OutOfMemoryException)
         {
-            section = new ReportSection(name, false, [$"{exception.GetType().Name}: {exception.Message}"], []);
+            section = new ReportSection(name, false, [.. exception.ToString().Split(Environment.NewLine).Take(6)], []);
         }
 
         sections.Add(section);

@@ -174,7 +174,7 @@ internal sealed class ModelBenchmarks(KernelHost host, MeasuredCeilings limits, 
         VocabularySize = 64,
         AttentionHeadCount = 2,
         KeyValueHeadCount = 1,
-        HeadDimension = 32,
+        HeadDimension = 128, // the rotary channels are half of it
         ExpertCount = 8,
         GroupCount = 2,
         ChosenGroupCount = 1,
