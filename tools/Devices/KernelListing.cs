@@ -10,8 +10,8 @@ namespace RingFlash.Devices;
 /// <summary>The kernels of the library, found by their attribute and compiled to PTX.</summary>
 internal static class KernelListing
 {
-    private const int NameWidth = 38;
-    private const int NumberWidth = 5;
+    private const int NameWidth = 34;
+    private const int NumberWidth = 6;
 
     /// <summary>The kernels whose name contains a text.</summary>
     /// <param name="part">The text; upper and lower case do not matter.</param>

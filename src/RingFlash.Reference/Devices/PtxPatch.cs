@@ -15,10 +15,10 @@ namespace RingFlash.Reference.Devices;
 /// <para>Target: ILGPU writes sm_80 at most; sm_90 is needed for conversions from e4m3.</para>
 /// <para>Alignment: ILGPU aligns dynamic shared memory like its elements; copies and matrices of 16 bytes need
 /// more.</para>
-/// <para>Division: the length of dynamic shared memory is its bytes over the size of an element, which ILGPU leaves to
-/// an unsigned division by a constant; by a power of two that is a shift.</para>
 /// <para>Contraction: <c>mul</c>, <c>add</c> and <c>sub</c> without a rounding word may be fused by the driver's
 /// compiler; with <c>.rn</c> they may not, so a product is rounded before it is added, as on the CPU.</para>
+/// <para>Division: neither ILGPU nor the driver's compiler makes a shift of an unsigned division by a power of two;
+/// ILGPU writes one for the length of dynamic shared memory.</para>
 /// </remarks>
 public static partial class PtxPatch
 {
@@ -44,9 +44,15 @@ public static partial class PtxPatch
 
         string text = PredicatedUniform().Replace(ptx, "$1");
         text = TargetLine().Replace(text, ".target " + Target);
-        text = ConstantDivision().Replace(text, ShiftForDivision);
         text = DynamicShared().Replace(text, "${1}16$2");
-        return Contractible().Replace(text, "$1.rn.$2");
+        text = Contractible().Replace(text, "$1.rn.$2");
+        return Division().Replace(text, division =>
+        {
+            uint by = uint.Parse(division.Groups[3].ValueSpan, CultureInfo.InvariantCulture);
+            return BitOperations.IsPow2(by)
+                ? $"shr.u32\t{division.Groups[1]}, {division.Groups[2]}, {BitOperations.Log2(by)};"
+                : division.Value;
+        });
     }
 
     /// <summary>Corrects a compiled kernel in place, before it is loaded.</summary>
@@ -65,18 +71,6 @@ public static partial class PtxPatch
         Text.SetValue(kernel, Apply(kernel.PTXAssembly));
     }
 
-    private static string ShiftForDivision(Match division)
-    {
-        uint divisor = uint.Parse(division.Groups["divisor"].Value, CultureInfo.InvariantCulture);
-        return BitOperations.IsPow2(divisor)
-            ? string.Create(
-                CultureInfo.InvariantCulture, $"shr{division.Groups["operands"].Value}{BitOperations.Log2(divisor)};")
-            : division.Value;
-    }
-
-    [GeneratedRegex(@"\bdiv(?<operands>\.u32\s+%r\d+,\s*%r\d+,\s*)(?<divisor>\d+);")]
-    private static partial Regex ConstantDivision();
-
     [GeneratedRegex(@"(@!?%p\d+\s+bra)\.uni\b")]
     private static partial Regex PredicatedUniform();
 
@@ -85,6 +79,9 @@ public static partial class PtxPatch
 
     [GeneratedRegex(@"(\.extern\s+\.shared\s+\.align\s+)\d+(\s+\.b8\s+__dyn_shared_alloca\b)")]
     private static partial Regex DynamicShared();
+
+    [GeneratedRegex(@"\bdiv\.u32\s+(%r\d+), (%r\d+), (\d+);")]
+    private static partial Regex Division();
 
     [GeneratedRegex(@"\b(mul|add|sub)\.(f32|f64)\b")]
     private static partial Regex Contractible();

@@ -14,7 +14,7 @@ namespace RingFlash.Reference.Model;
 /// somebody asks for its values: the logits of a token, or all that a trace wants to see.
 /// </summary>
 /// <remarks>
-/// What has no kernel yet is computed on the host by the base class, with the same bits; so is a block-FP8 product with
+/// What has no kernel yet is computed on the host by the base class, with the same bits; so are routed experts with
 /// quantised activations.
 /// </remarks>
 /// <typeparam name="TPrecision">Float32 or bfloat16 rounding points.</typeparam>
@@ -94,11 +94,23 @@ public sealed partial class DeviceOperators<TPrecision> : Float32Operators<TPrec
     public override HostTensor<float> LinearProjection(HostTensor<float> x, WeightMatrix weight, float[] bias)
     {
         ArgumentNullException.ThrowIfNull(weight);
-        return quantiseActivations && weight is Float8BlockMatrix
-            ? base.LinearProjection(x, weight, bias)
-            : TensorCores && x.Rows >= FewestRowsForTensorCores
-                ? FastProduct(x, weight, bias)
-                : Product<TPrecision>(x, weight, bias, Result(x, weight.Outputs));
+        if (TensorCores && !quantiseActivations && x.Rows >= FewestRowsForTensorCores)
+        {
+            return FastProduct(x, weight, bias);
+        }
+
+        HostTensor<float> y = Result(x, weight.Outputs);
+        if (!quantiseActivations || weight is not Float8BlockMatrix)
+        {
+            return Product<TPrecision>(x, weight, bias, y);
+        }
+
+        HostTensor<float> codes = ResultLike(x);
+        HostTensor<float> scales =
+            Result<float>(x.Rows, (x.Width + Summation.BlockLength - 1) / Summation.BlockLength);
+        Operators.LinearProjection.LaunchQuantised<TPrecision>(
+            host, Read(x), constants.Matrix(weight), constants.Vector(bias), Write(codes), Write(scales), Write(y));
+        return y;
     }
 
     /// <inheritdoc/>

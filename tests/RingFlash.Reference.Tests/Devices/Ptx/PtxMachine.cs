@@ -114,6 +114,13 @@ internal sealed class PtxMachine
                 Exchange(warp, program.Instructions[warp[0].Next - 1]);
                 exchanged = true;
             }
+            else if (warp.Any(thread => thread.State == PtxState.AtWarpBarrier))
+            {
+                Together(warp, PtxState.AtWarpBarrier);
+                shared.PassWarpBarrier(warp[0].Number / 32);
+                Array.ForEach(warp, thread => thread.State = PtxState.Running);
+                exchanged = true;
+            }
         }
 
         if (!exchanged && threads.Any(thread => thread.State == PtxState.AtBarrier))
@@ -181,6 +188,8 @@ internal sealed class PtxMachine
             case "bra":
                 int target = program.Label(operands[0]);
                 return thread => thread.Next = target;
+            case "bar" when words[1] == "warp":
+                return thread => thread.State = PtxState.AtWarpBarrier;
             case "bar":
                 return thread => thread.State = PtxState.AtBarrier;
             case "shfl":

@@ -9,6 +9,7 @@ internal enum PtxState
     Running,
     AtBarrier,
     AtShuffle,
+    AtWarpBarrier,
     Done,
 }
 
