@@ -96,7 +96,7 @@ internal static class SyntheticWeights
             maximum = MathF.Max(maximum, maxima[warp]);
         }
 
-        float scale = Float8BlockQuantization.Scale(maximum, a.PowerOfTwo != 0);
+        float scale = DeviceIntrinsics.Keep(Float8BlockQuantization.Scale(maximum, a.PowerOfTwo != 0));
         if (thread == 0)
         {
             a.Scales[a.FirstScale + ((long)Grid.IdxY * Grid.DimX) + Grid.IdxX] = scale;
