@@ -160,7 +160,10 @@ internal sealed partial class PtxProgram
             }
             else
             {
-                registers.TryAdd(statement.Split(' ', '\t')[^1], registers.Count);
+                foreach (string name in statement.Split((char[])[' ', '\t', ','], StringSplitOptions.RemoveEmptyEntries)[2..])
+                {
+                    registers.TryAdd(name, registers.Count);
+                }
             }
         }
         else if (Memory().Match(statement) is { Success: true } memory)
