@@ -91,7 +91,7 @@ public sealed class SyntheticFloat8Matrix : WeightMatrix
             blocks = new BlockRow(
                 index, new byte[values.Length], new float[(Inputs + BlockSize - 1) / BlockSize]);
             Float8BlockQuantization.QuantizeBlockRow(
-                values, Inputs, HasPowerOfTwoScale, blocks.Codes, blocks.Scales);
+                values, Inputs, HasPowerOfTwoScale, blocks.Codes, Inputs, blocks.Scales);
             last = blocks;
         }
 

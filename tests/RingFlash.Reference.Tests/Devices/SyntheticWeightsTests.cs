@@ -91,7 +91,7 @@ public sealed class SyntheticWeightsTests(CpuDevice device) : IClassFixture<CpuD
         float[] values = new float[200 * 300], scales = new float[3], row = new float[300];
         source.Read(tensor, 0, values);
         byte[] codes = new byte[72 * 300];
-        Float8BlockQuantization.QuantizeBlockRow(values.AsSpan(128 * 300), 300, true, codes, scales);
+        Float8BlockQuantization.QuantizeBlockRow(values.AsSpan(128 * 300), 300, true, codes, 300, scales);
         SyntheticFloat8Matrix matrix = new(source, tensor);
         matrix.ReadRow(130, row);
         float[] panel = new float[32 * 44];
