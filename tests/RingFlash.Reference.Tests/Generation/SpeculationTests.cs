@@ -1,8 +1,10 @@
 // Red means: speculation changes what is generated, or its statistics are wrong.
+using System;
 using System.Linq;
 using System.Threading.Tasks;
 using RingFlash.Reference.Configuration;
 using RingFlash.Reference.Generation;
+using RingFlash.Reference.Model;
 using RingFlash.Reference.Numerics;
 using RingFlash.Reference.Tests.Model;
 using Xunit;
@@ -55,5 +57,85 @@ public sealed class SpeculationTests
 
         Assert.Equal(300, models);
         Assert.InRange(accepted, 50, verified - 50); // both branches were taken
+    }
+
+    /// <summary>The same text does not prove that the drafts are the MTP layer's; how many stand does.</summary>
+    [Fact]
+    public async Task Drafts_are_those_of_the_layer_computed_anew_for_every_round()
+    {
+        const int Drafts = 3;
+        using WorkerPool workers = new(1);
+        int[] all = new int[Drafts];
+        for (ulong seed = 0; seed < 30; seed++)
+        {
+            ModelConfiguration configuration = Engines.Small(("vocab_size", 6));
+            int[] prompt = Engines.Prompt(configuration, 2 + (int)(seed % 5), seed);
+            Output output;
+            await using (GenerationEngine engine = Engines.Start(configuration, workers, seed))
+            {
+                output = await engine.Run(new GenerationRequest(prompt)
+                {
+                    Sampling = SamplingOptions.Greedy with { MaxTokens = 40, IgnoreEndOfSequence = true },
+                    SpeculativeTokens = Drafts,
+                });
+            }
+
+            RingFlashModel<float> model = new(
+                configuration,
+                TinyModels.Weights(configuration, seed),
+                new Float32Operators<Float32Precision>(ExecutionEngine.Vector512, workers));
+            long[] ids = [.. prompt.Concat(output.Ids).Select(id => (long)id)];
+            int[] drafted = new int[Drafts], accepted = new int[Drafts];
+            int passes = 0, known = prompt.Length + 1;
+            while (known < ids.Length)
+            {
+                int wanted = Math.Min(Drafts, ids.Length - known - 1), standing = 0;
+                long[] drafts = DraftAnew(configuration, model, ids[..known], wanted);
+                while (standing < wanted)
+                {
+                    drafted[standing]++;
+                    if (drafts[standing] != ids[known + standing])
+                    {
+                        break;
+                    }
+
+                    accepted[standing++]++;
+                }
+
+                passes++;
+                known += standing + 1;
+            }
+
+            SpeculationStatistics statistics = output.End.Speculation!;
+            Assert.Equal(passes, statistics.Passes);
+            Assert.Equal(drafted, statistics.Drafted);
+            Assert.Equal(accepted, statistics.Accepted);
+            all = [.. all.Zip(accepted, (sum, count) => sum + count)];
+        }
+
+        Assert.All(all, count => Assert.InRange(count, 5, 1000)); // drafts of every place have stood
+    }
+
+    private static long[] DraftAnew(
+        ModelConfiguration configuration, RingFlashModel<float> model, long[] known, int wanted)
+    {
+        HostTensor<float> fed = model.Forward(
+            new ForwardInput(known[..^1], 1) { RunMultiToken = false }).HiddenStates;
+        HostTensor<float> hidden = new(1, fed.Rows, fed.Width);
+        fed.Span.CopyTo(hidden.Span);
+        KeyValueCache<float> cache = new(configuration, 1, known.Length + wanted);
+        long[] next = known[1..], drafts = new long[wanted];
+        for (int place = 0; place < wanted; place++)
+        {
+            ForwardResult<float> result =
+                model.ForwardMultiToken(new ForwardInput(next, 1), hidden, [new(next.Length, cache)]);
+            Span<float> logits = result.Logits.Row(next.Length - 1);
+            drafts[place] = logits.IndexOf(logits.ToArray().Max());
+            hidden = new HostTensor<float>(1, 1, fed.Width);
+            result.HiddenStates.Row(next.Length - 1).CopyTo(hidden.Span);
+            next = [drafts[place]];
+        }
+
+        return drafts;
     }
 }
