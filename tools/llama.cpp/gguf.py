@@ -1,4 +1,4 @@
-"""Writes a GGUF of the architecture bailingmoe2 from a Hugging Face folder in bfloat16 (`ringflash synth --dtype bf16`).
+"""Writes a GGUF of the architecture bailingmoe2 from a Hugging Face folder in bfloat16 (`ringflash synth`).
 
     python3 gguf.py FOLDER OUT.gguf
 
