@@ -145,10 +145,10 @@ internal static unsafe class PanelFormats
     /// rounded once, as long as 2¹²⁰ · scale is finite. The NaN codes would come out as ±480 · scale: panels hold none.
     /// </summary>
     /// <remarks>
-    /// <para>With AVX-512 VBMI one instruction moves both parts of a code, and a mask keeps them. So that it can, a byte
-    /// holds the sign, the last exponent bit, the fraction, then the upper exponent bits: the byte as it is becomes the
-    /// upper byte of the float, and one bit further up the next. Eight bytes serve two pairs of lanes: bytes 8q … 8q + 7
-    /// are outputs 2q, 2q + 1, 16 + 2q, 17 + 2q, then the same four further up by 8.</para>
+    /// <para>With AVX-512 VBMI one instruction moves both parts of a code, and a mask keeps them. So that it can, a
+    /// byte holds the sign, the last exponent bit, the fraction, then the upper exponent bits: the byte as it is
+    /// becomes the upper byte of the float, and one bit further up the next. Eight bytes serve two pairs of lanes:
+    /// bytes 8q … 8q + 7 are outputs 2q, 2q + 1, 16 + 2q, 17 + 2q, then the same four further up by 8.</para>
     /// <para>Elsewhere byte 2i is the code of output i and byte 2i + 1 that of output 16 + i.</para>
     /// </remarks>
     internal readonly struct Float8E4M3 : IPanelFormat
@@ -205,7 +205,7 @@ internal static unsafe class PanelFormats
             pairs.Store(row);
         }
 
-        // Where in eight codes the eight bits begin that each byte of two floats takes; the mask clears the lower bytes.
+        // Where in eight codes the eight bits begin that each byte of two floats takes; the mask clears lower bytes.
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         private static Vector512<byte> Fields(byte first)
         {
