@@ -12,7 +12,7 @@ namespace RingFlash.Cli.Reports;
 
 /// <summary>What it takes to run a model.</summary>
 /// <param name="ContextLength">The tokens in the cache that the sums count.</param>
-/// <param name="Resident">Bytes with all weights in memory.</param>
+/// <param name="Resident">Bytes with all matrices in memory; of the embedding table rows are read.</param>
 /// <param name="Streamed">The least bytes, weights read as they are used.</param>
 /// <param name="CachePerToken">Bytes of keys and values of one token.</param>
 internal sealed record MemoryNeeds(int ContextLength, long Resident, long Streamed, long CachePerToken);
@@ -186,7 +186,7 @@ internal sealed record InspectReport(
 
     private string MemoryText() => Memory is null
         ? "not known while tensors are missing or wrong"
-        : $"{NumberText.Memory(Memory.Resident)} with all weights resident, {NumberText.Memory(Memory.Streamed)} at "
+        : $"{NumberText.Memory(Memory.Resident)} with all matrices resident, {NumberText.Memory(Memory.Streamed)} at "
             + $"least with weights streamed, for {NumberText.Count(Memory.ContextLength)} tokens of context; each "
             + $"takes {NumberText.Count(Memory.CachePerToken)} bytes of cache";
 

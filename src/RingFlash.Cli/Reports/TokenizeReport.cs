@@ -44,8 +44,8 @@ internal sealed record TokenizeReport(
             string chat = Format is null ? string.Empty : $", chat format {Format.Name}";
             string plain = Plain ? ", content as plain text" : string.Empty;
             output.WriteLine(
-                $"{NumberText.Count(Results.Count)} results, "
-                + $"{NumberText.Count(Results.Sum(result => (long)result.Ids.Length))} tokens{chat}{plain}");
+                $"results: {NumberText.Count(Results.Count)}, tokens: "
+                + $"{NumberText.Count(Results.Sum(result => (long)result.Ids.Length))}{chat}{plain}");
             return;
         }
 

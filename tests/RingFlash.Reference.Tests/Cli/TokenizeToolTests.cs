@@ -53,7 +53,7 @@ public sealed class TokenizeToolTests : IDisposable
         string vectors = SmallTokenizer.PathOf("vectors.jsonl"), output = temporary.File("ids.json");
         ToolRun run = await Tool("tokenize", Tokenizer, "--input", vectors, "--decode", "--json", output);
         Assert.Equal((ExitCodes.WithinBudget, string.Empty), (run.Code, run.Error));
-        Assert.StartsWith("1,200 results, ", run.Output, StringComparison.Ordinal);
+        Assert.StartsWith("results: 1,200, tokens: ", run.Output, StringComparison.Ordinal);
         using JsonDocument report = JsonDocument.Parse(File.ReadAllBytes(output));
         JsonElement[] results = [.. report.RootElement.GetProperty("results").EnumerateArray()];
         JsonElement[] expected =
