@@ -1,6 +1,5 @@
 using System;
 using System.CommandLine;
-using System.Linq;
 using System.Net;
 using System.Threading;
 using System.Threading.Tasks;
@@ -50,8 +49,8 @@ internal static class ServeCommand
         };
         Option<string?> template = new("--template")
         {
-            Description = "The chat format, where the folder's template is not one of the published ones: "
-                + string.Join(" or ", ChatFormat.All.Select(format => format.Name)) + ".",
+            Description = $"The chat format: {TemplateName.List}. Default: the folder's own, when its template is one "
+                + "of them; otherwise chats are refused.",
             HelpName = "NAME",
         };
         Option<bool> splitReasoning = new("--split-reasoning")
@@ -145,7 +144,8 @@ internal static class ServeCommand
             {
                 CachedTokens = 0, // known when the model is
             };
-            return Run(typed, ParseTemplate(parsed.GetValue(template)), settings, generation, context, cancellation);
+            ChatFormat? format = parsed.GetValue(template) is string word ? TemplateName.Parse(word) : null;
+            return Run(typed, format, settings, generation, context, cancellation);
         });
         return command;
     }
@@ -252,10 +252,4 @@ internal static class ServeCommand
     private static string? ParseKey(string? key) => key is null || key.Trim().Length > 0
         ? key?.Trim()
         : throw new UsageException("--api-key is empty");
-
-    private static ChatFormat? ParseTemplate(string? name) => name is null
-        ? null
-        : ChatFormat.All.FirstOrDefault(format => format.Name == name) ?? throw new UsageException(
-            $"--template: '{name}' is not a chat format; known are "
-            + string.Join(", ", ChatFormat.All.Select(format => format.Name)));
 }

@@ -50,7 +50,7 @@ public sealed class ManyClientsTests(ITestOutputHelper output)
                 while (found is null)
                 {
                     Interlocked.Increment(ref sentAway);
-                    await Task.Delay(random.Next(1, 20));
+                    await Task.Delay(random.Next(50, 250)); // Retry-After asks for more
                     found = await Ask(own, requests[index]);
                 }
 
