@@ -11,6 +11,11 @@ using ILGPU.IR.Intrinsics;
 
 namespace RingFlash.Reference.Devices;
 
+/// <summary>Two float32: sums of two rows that go side by side.</summary>
+/// <param name="X">The first.</param>
+/// <param name="Y">The second.</param>
+public record struct Float2(float X, float Y);
+
 /// <summary>Sixteen bytes as four float32.</summary>
 /// <param name="X">The first.</param>
 /// <param name="Y">The second.</param>
@@ -63,6 +68,15 @@ public static partial class DeviceIntrinsics
     [IntrinsicImplementation]
     public static float FusedMultiplyAdd(float a, float b, float c) => MathF.FusedMultiplyAdd(a, b, c);
 
+    /// <summary>
+    /// A value that is computed here: ILGPU moves what has no side effects to its use, a division before a loop into
+    /// the loop, and computes it there every time.
+    /// </summary>
+    /// <param name="value">The value.</param>
+    /// <returns>The same.</returns>
+    [IntrinsicImplementation]
+    public static float Keep(float value) => value;
+
     /// <summary>Four consecutive float32 of a read-only array in one load.</summary>
     /// <param name="first">The first, on a multiple of 16 bytes; the array is not written by this kernel.</param>
     /// <returns>The four.</returns>
@@ -103,6 +117,12 @@ public static partial class DeviceIntrinsics
         string b = PtxWriter.Argument(code, call, 1);
         string c = PtxWriter.Argument(code, call, 2);
         code.Builder.Append($"\tfma.rn.f32 {PtxWriter.Result(code, call)}, {a}, {b}, {c};\n");
+    }
+
+    private static void KeepPtx(PTXBackend backend, PTXCodeGenerator code, Value call)
+    {
+        string value = PtxWriter.Argument(code, call, 0);
+        code.Builder.Append($"\tmov.f32 {PtxWriter.Result(code, call)}, {value};\n");
     }
 
     private static void LoadPtx(PTXBackend backend, PTXCodeGenerator code, Value call) =>

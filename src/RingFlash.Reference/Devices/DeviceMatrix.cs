@@ -41,6 +41,18 @@ public readonly record struct DeviceMatrix(
         return TFormat.HasScales ? value * ScaleOf<TFormat>(row, column) : value;
     }
 
+    /// <summary>The scale of a block of a matrix in a slot; 1 where the format has none.</summary>
+    /// <typeparam name="TFormat">The format.</typeparam>
+    /// <param name="slot">The slot.</param>
+    /// <param name="row">A row of the block.</param>
+    /// <param name="block">The block's place in the row.</param>
+    /// <returns>The scale.</returns>
+    public float ScaleInSlot<TFormat>(int slot, int row, int block)
+        where TFormat : struct, IWeightFormat =>
+        TFormat.HasScales
+            ? Scales[(((slot * ((Outputs + 127) >> 7)) + (row >> 7)) * ((Inputs + 127) >> 7)) + block]
+            : 1f;
+
     /// <summary>The scale of a block; 1 where the format has none.</summary>
     /// <typeparam name="TFormat">The format.</typeparam>
     /// <param name="row">A row of the block.</param>

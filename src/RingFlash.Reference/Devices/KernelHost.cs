@@ -26,9 +26,6 @@ public class KernelHost : IDisposable
     /// <summary>The lanes of a warp.</summary>
     public const int Lanes = 32;
 
-    /// <summary>The dynamic shared memory that needs no asking for.</summary>
-    private const int PlainSharedBytes = 48 << 10;
-
     private readonly Context context;
     private readonly Dictionary<MethodInfo, LoadedKernel> kernels = [];
 
@@ -195,7 +192,8 @@ public class KernelHost : IDisposable
             kernels.Add(method, loaded);
         }
 
-        if (sharedBytes > PlainSharedBytes && sharedBytes > loaded.SharedBytes && loaded.Kernel is CudaKernel kernel)
+        // Above 48 KB, static and dynamic together, a card has to be asked; asking for less does no harm.
+        if (sharedBytes > loaded.SharedBytes && loaded.Kernel is CudaKernel kernel)
         {
             CudaDriver.AllowSharedMemory(kernel, sharedBytes);
             loaded.SharedBytes = sharedBytes;

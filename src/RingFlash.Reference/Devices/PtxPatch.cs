@@ -1,4 +1,6 @@
 using System;
+using System.Globalization;
+using System.Numerics;
 using System.Reflection;
 using System.Text.RegularExpressions;
 using ILGPU.Backends.PTX;
@@ -13,6 +15,8 @@ namespace RingFlash.Reference.Devices;
 /// <para>Target: ILGPU writes sm_80 at most; sm_90 is needed for conversions from e4m3.</para>
 /// <para>Contraction: <c>mul</c>, <c>add</c> and <c>sub</c> without a rounding word may be fused by the driver's
 /// compiler; with <c>.rn</c> they may not, so a product is rounded before it is added, as on the CPU.</para>
+/// <para>Division: neither ILGPU nor the driver's compiler makes a shift of an unsigned division by a power of two;
+/// ILGPU writes one for the length of dynamic shared memory.</para>
 /// </remarks>
 public static partial class PtxPatch
 {
@@ -38,7 +42,14 @@ public static partial class PtxPatch
 
         string text = PredicatedUniform().Replace(ptx, "$1");
         text = TargetLine().Replace(text, ".target " + Target);
-        return Contractible().Replace(text, "$1.rn.$2");
+        text = Contractible().Replace(text, "$1.rn.$2");
+        return Division().Replace(text, division =>
+        {
+            uint by = uint.Parse(division.Groups[3].ValueSpan, CultureInfo.InvariantCulture);
+            return BitOperations.IsPow2(by)
+                ? $"shr.u32\t{division.Groups[1]}, {division.Groups[2]}, {BitOperations.Log2(by)};"
+                : division.Value;
+        });
     }
 
     /// <summary>Corrects a compiled kernel in place, before it is loaded.</summary>
@@ -62,6 +73,9 @@ public static partial class PtxPatch
 
     [GeneratedRegex(@"(?m)^\.target\s+sm_\d+a?")]
     private static partial Regex TargetLine();
+
+    [GeneratedRegex(@"\bdiv\.u32\s+(%r\d+), (%r\d+), (\d+);")]
+    private static partial Regex Division();
 
     [GeneratedRegex(@"\b(mul|add|sub)\.(f32|f64)\b")]
     private static partial Regex Contractible();

@@ -10,8 +10,10 @@ namespace RingFlash.Reference.Verification;
 /// <param name="engine">The engine.</param>
 /// <param name="precision">The case's precision.</param>
 /// <param name="workers">The threads.</param>
+/// <param name="quantiseActivations">Whether inputs of block-FP8 weights are quantised too.</param>
 /// <returns>The set.</returns>
-internal delegate ForwardOperators<float> OperatorFactory(ExecutionEngine engine, string precision, WorkerPool workers);
+internal delegate ForwardOperators<float> OperatorFactory(
+    ExecutionEngine engine, string precision, WorkerPool workers, bool quantiseActivations);
 
 /// <summary>What a run of one case needs.</summary>
 /// <param name="Golden">The case.</param>
@@ -41,5 +43,5 @@ internal sealed record CaseContext(
     /// <summary>The operators under test, measured.</summary>
     /// <returns>A fresh set.</returns>
     public MeasuredOperators Measured() => new(
-        Operators(Engine, Golden.Precision, Workers), Workers, Cancellation.ThrowIfCancellationRequested);
+        Operators(Engine, Golden.Precision, Workers, false), Workers, Cancellation.ThrowIfCancellationRequested);
 }

@@ -15,16 +15,14 @@ public sealed class EngineOperators : IDisposable
     /// <param name="engine">Who computes.</param>
     /// <param name="precision">The word of the precision policy: <c>float32</c> or <c>bfloat16</c>.</param>
     /// <param name="workers">The threads.</param>
+    /// <param name="quantiseActivations">Whether inputs of block-FP8 weights are quantised too.</param>
     /// <returns>The set; valid until this is disposed.</returns>
     /// <exception cref="EnvironmentException">The engine's device is not here.</exception>
-    public ForwardOperators<float> Create(ExecutionEngine engine, string precision, WorkerPool workers) =>
-        (engine.IsDevice(), precision == BFloat16Precision.Name) switch
-        {
-            (false, false) => new Float32Operators<Float32Precision>(engine, workers),
-            (false, true) => new Float32Operators<BFloat16Precision>(engine, workers),
-            (true, false) => new DeviceOperators<Float32Precision>(HostOf(engine), workers),
-            (true, true) => new DeviceOperators<BFloat16Precision>(HostOf(engine), workers),
-        };
+    public ForwardOperators<float> Create(
+        ExecutionEngine engine, string precision, WorkerPool workers, bool quantiseActivations = false) =>
+        precision == BFloat16Precision.Name
+            ? Create<BFloat16Precision>(engine, workers, quantiseActivations)
+            : Create<Float32Precision>(engine, workers, quantiseActivations);
 
     /// <inheritdoc/>
     public void Dispose()
@@ -36,6 +34,12 @@ public sealed class EngineOperators : IDisposable
 
         hosts.Clear();
     }
+
+    private Float32Operators<TPrecision> Create<TPrecision>(
+        ExecutionEngine engine, WorkerPool workers, bool quantiseActivations)
+        where TPrecision : struct, IPrecision => engine.IsDevice()
+            ? new DeviceOperators<TPrecision>(HostOf(engine), workers, quantiseActivations)
+            : new Float32Operators<TPrecision>(engine, workers, quantiseActivations);
 
     private KernelHost HostOf(ExecutionEngine engine)
     {

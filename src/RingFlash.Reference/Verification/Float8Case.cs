@@ -45,9 +45,7 @@ internal static class Float8Case
         CompareExact(context, "activation.scale", nameof(LinearProjection), scales);
         CompareExact(context, "activation.quantized", nameof(LinearProjection), codes);
 
-        float[] product = new float[tokens * outputs];
-        LinearProjection.ApplyQuantised<Float32Precision>(
-            context.Engine, context.Workers, activation, weight, [], product);
+        float[] product = Project(context, activation, weight, quantiseActivations: true);
         float[] gauge = Gauge(codes, scales, weight, tokens);
         Origin origin = Origin.Of(
             nameof(LinearProjection),
@@ -62,13 +60,11 @@ internal static class Float8Case
 
         if (recorder.Wants("unquantized.output", out _) && golden.File.TryGetTensor("weight", out TensorInfo? plain))
         {
-            float[] unquantised = new float[product.Length];
             SourceMatrix plainWeight = new(golden.File, plain, false);
-            LinearProjection.Apply<Float32Precision>(
-                context.Engine, context.Workers, activation, plainWeight, [], unquantised);
+            float[] unquantised = Project(context, activation, plainWeight, quantiseActivations: false);
             float[] plainGauge = new float[product.Length];
             LinearProjection.Apply<Float32Precision>(
-                context.Engine,
+                ExecutionEngine.Vector512,
                 context.Workers,
                 Array.ConvertAll(activation, Math.Abs),
                 new AbsoluteMatrix(plainWeight),
@@ -76,6 +72,16 @@ internal static class Float8Case
                 plainGauge);
             Compare(context, "unquantized.output", unquantised, origin with { Gauge = () => Tensor(plainGauge) });
         }
+    }
+
+    private static float[] Project(
+        CaseContext context, float[] activation, WeightMatrix weight, bool quantiseActivations)
+    {
+        HostTensor<float> x = new(activation.Length / weight.Inputs, weight.Inputs);
+        activation.CopyTo(x.Values, 0);
+        return context.Operators(context.Engine, Float32Precision.Name, context.Workers, quantiseActivations)
+            .LinearProjection(x, weight, [])
+            .Values;
     }
 
     private static void CompareCodes(CaseContext context)

@@ -91,7 +91,7 @@ public sealed class FaultTwins
 
     private static VerifyReport Verify(string folder, string mistake, VerifyMode[] modes) => Verifier.Run(
         new VerifyOptions { Paths = [folder], Modes = modes, ThreadCount = 1 },
-        (engine, _, workers) => new Twin(engine, workers, mistake));
+        (engine, _, workers, _) => new Twin(engine, workers, mistake));
 
     private sealed class Twin(ExecutionEngine engine, WorkerPool workers, string mistake)
         : Float32Operators<Float32Precision>(engine, workers)

@@ -11,6 +11,9 @@ namespace RingFlash.Reference.Operators;
 /// </content>
 public static partial class LinearProjection
 {
+    /// <summary>Up to so many tokens reading W costs more than multiplying.</summary>
+    internal const int FewTokens = 4;
+
     /// <summary>Multiplies on a device.</summary>
     /// <typeparam name="TPrecision">The precision policy.</typeparam>
     /// <param name="host">The device.</param>
@@ -24,20 +27,39 @@ public static partial class LinearProjection
     {
         ArgumentNullException.ThrowIfNull(host);
         ArgumentNullException.ThrowIfNull(weight);
-        int tokens = (int)(x.Length / weight.Matrix.Inputs);
-        KernelArguments arguments = new(x, weight.Matrix, bias, y, tokens);
-        LaunchGrid grid = host.GridFor(weight.Matrix.Outputs) with { Y = Math.Min(tokens, host.MostGroups) };
         switch (weight.Format)
         {
             case PanelFormat.Float32:
-                host.Launch(NaiveKernel<TPrecision, Float32Format>, grid, arguments);
+                Launch<TPrecision, Float32Format>(host, x, weight.Matrix, bias, y);
                 break;
             case PanelFormat.BFloat16:
-                host.Launch(NaiveKernel<TPrecision, BFloat16Format>, grid, arguments);
+                Launch<TPrecision, BFloat16Format>(host, x, weight.Matrix, bias, y);
                 break;
             default:
-                host.Launch(NaiveKernel<TPrecision, Float8Format>, grid, arguments);
+                Launch<TPrecision, Float8Format>(host, x, weight.Matrix, bias, y);
                 break;
+        }
+    }
+
+    private static void Launch<TPrecision, TFormat>(
+        KernelHost host, ArrayView<float> x, in DeviceMatrix weight, ArrayView<float> bias, ArrayView<float> y)
+        where TPrecision : struct, IPrecision
+        where TFormat : struct, IWeightFormat
+    {
+        int tokens = (int)(x.Length / weight.Inputs);
+        if (host.PrefersFast && tokens <= FewTokens && FitsRows(host, weight))
+        {
+            LaunchRows<TPrecision, TFormat>(host, new RowArguments(ProductPlaces.Plain(tokens), x, weight, bias, y));
+        }
+        else if (host.PrefersFast)
+        {
+            LaunchTiles<TPrecision, TFormat>(host, new TileArguments(RowLists.Plain(tokens), x, weight, bias, y));
+        }
+        else
+        {
+            LaunchGrid grid = host.GridFor(weight.Outputs) with { Y = Math.Min(tokens, host.MostGroups) };
+            host.Launch(
+                NaiveKernel<TPrecision, TFormat>, grid, new KernelArguments(x, weight, bias, y, tokens));
         }
     }
 

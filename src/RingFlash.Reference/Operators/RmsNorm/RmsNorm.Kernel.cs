@@ -67,7 +67,7 @@ public static partial class RmsNorm
         {
             long start = (long)row * a.Hidden;
             float meanSquare = StripeSums.OfSquares(a.X, start, a.Hidden, stripes) / a.Hidden;
-            float reciprocalRoot = 1f / MathF.Sqrt(meanSquare + a.Epsilon);
+            float reciprocalRoot = DeviceIntrinsics.Keep(1f / MathF.Sqrt(meanSquare + a.Epsilon));
             for (int h = 0; h < a.Hidden; h++)
             {
                 float normalised = TPrecision.Round(a.X[start + h] * reciprocalRoot);
@@ -109,7 +109,7 @@ public static partial class RmsNorm
         }
 
         float meanSquare = ((s0 + s2) + (s1 + s3)) / a.Hidden;
-        float reciprocalRoot = 1f / MathF.Sqrt(meanSquare + a.Epsilon);
+        float reciprocalRoot = DeviceIntrinsics.Keep(1f / MathF.Sqrt(meanSquare + a.Epsilon));
         if (row > last)
         {
             return;

@@ -66,6 +66,7 @@ internal sealed class PtxMachine
             Set(thread, "ctaid", x, y, z);
             Set(thread, "nctaid", grid.X, grid.Y, grid.Z);
             thread.Registers[program.Register("%laneid")] = (ulong)lane;
+            thread.Registers[program.Register("%dynamic_smem_size")] = (ulong)grid.SharedBytes;
         }
 
         while (threads.Any(thread => thread.State != PtxState.Done))
@@ -111,6 +112,13 @@ internal sealed class PtxMachine
             {
                 Together(warp, PtxState.AtShuffle);
                 Exchange(warp, program.Instructions[warp[0].Next - 1]);
+                exchanged = true;
+            }
+            else if (warp.Any(thread => thread.State == PtxState.AtWarpBarrier))
+            {
+                Together(warp, PtxState.AtWarpBarrier);
+                shared.PassWarpBarrier(warp[0].Number / 32);
+                Array.ForEach(warp, thread => thread.State = PtxState.Running);
                 exchanged = true;
             }
         }
@@ -174,6 +182,8 @@ internal sealed class PtxMachine
             case "bra":
                 int target = program.Label(operands[0]);
                 return thread => thread.Next = target;
+            case "bar" when words[1] == "warp":
+                return thread => thread.State = PtxState.AtWarpBarrier;
             case "bar":
                 return thread => thread.State = PtxState.AtBarrier;
             case "shfl":

@@ -24,6 +24,7 @@ internal sealed partial class PtxProgram
     private readonly Dictionary<string, int> symbols = [];
     private readonly Dictionary<string, int> labels = [];
     private readonly List<PtxInstruction> instructions = [];
+    private string dynamicShared = string.Empty;
 
     public PtxProgram(string ptx)
     {
@@ -36,6 +37,7 @@ internal sealed partial class PtxProgram
         }
 
         registers.Add("%laneid", registers.Count);
+        registers.Add("%dynamic_smem_size", registers.Count);
         Match entry = Entry().Match(ptx);
         Parameter = entry.Groups["parameter"].Value;
         ParameterBytes = int.Parse(entry.Groups["bytes"].Value, CultureInfo.InvariantCulture);
@@ -46,6 +48,11 @@ internal sealed partial class PtxProgram
 
         int start = ptx.IndexOf('{', entry.Index + entry.Length);
         Read(ptx[start..]);
+        SharedBytes = (SharedBytes + 15) / 16 * 16;
+        if (dynamicShared.Length > 0)
+        {
+            symbols[dynamicShared] = SharedBytes; // behind all static arrays
+        }
     }
 
     public string Parameter { get; }
@@ -159,9 +166,13 @@ internal sealed partial class PtxProgram
         else if (Memory().Match(statement) is { Success: true } memory)
         {
             bool local = memory.Groups["space"].Value == "local";
-            int bytes = memory.Groups["bytes"].Length == 0
-                ? 0
-                : int.Parse(memory.Groups["bytes"].Value, CultureInfo.InvariantCulture);
+            if (memory.Groups["bytes"].Length == 0)
+            {
+                dynamicShared = memory.Groups["name"].Value;
+                return;
+            }
+
+            int bytes = int.Parse(memory.Groups["bytes"].Value, CultureInfo.InvariantCulture);
             int offset = ((local ? LocalBytes : SharedBytes) + 15) / 16 * 16;
             symbols.TryAdd(memory.Groups["name"].Value, offset);
             LocalBytes = local ? offset + bytes : LocalBytes;

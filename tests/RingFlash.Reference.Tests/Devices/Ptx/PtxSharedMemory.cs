@@ -10,7 +10,8 @@ internal sealed class PtxFault(string message) : Exception(message);
 internal sealed class PtxSharedMemory(int bytes)
 {
     private const int Nobody = -1;
-    private const int Several = -2;
+    private const int Several = -2; // of several warps; warp w alone is SeveralOfWarp − w
+    private const int SeveralOfWarp = -3;
 
     private readonly byte[] memory = new byte[bytes];
     private readonly int[] writers = NewMarks(bytes);
@@ -33,7 +34,9 @@ internal sealed class PtxSharedMemory(int bytes)
             }
             else
             {
-                readers[word] = othersRead ? Several : thread;
+                readers[word] = !othersRead
+                    ? thread
+                    : WarpOf(readers[word]) == thread / 32 ? SeveralOfWarp - (thread / 32) : Several;
             }
         }
 
@@ -45,6 +48,18 @@ internal sealed class PtxSharedMemory(int bytes)
         Array.Fill(writers, Nobody);
         Array.Fill(readers, Nobody);
     }
+
+    /// <summary>The lanes of a warp have met: what they did among themselves is in order.</summary>
+    public void PassWarpBarrier(int warp)
+    {
+        for (int word = 0; word < writers.Length; word++)
+        {
+            writers[word] = WarpOf(writers[word]) == warp ? Nobody : writers[word];
+            readers[word] = WarpOf(readers[word]) == warp ? Nobody : readers[word];
+        }
+    }
+
+    private static int WarpOf(int mark) => mark >= 0 ? mark / 32 : mark <= SeveralOfWarp ? SeveralOfWarp - mark : -1;
 
     private static int[] NewMarks(int bytes)
     {

@@ -7,6 +7,7 @@ internal enum PtxState
     Running,
     AtBarrier,
     AtShuffle,
+    AtWarpBarrier,
     Done,
 }
 
