@@ -14,8 +14,9 @@ namespace RingFlash.Reference.Model;
 /// somebody asks for its values: the logits of a token, or all that a trace wants to see.
 /// </summary>
 /// <remarks>
-/// What has no kernel yet is computed on the host by the base class, with the same bits; so are routed experts with
-/// quantised activations.
+/// <para>Once the experts of all layers are there, the host launches a whole pass without waiting: nothing that a later
+/// operator needs is asked for.</para>
+/// <para>On the host, by the base class, with the same bits: routed experts with quantised activations.</para>
 /// </remarks>
 /// <typeparam name="TPrecision">Float32 or bfloat16 rounding points.</typeparam>
 public sealed partial class DeviceOperators<TPrecision> : Float32Operators<TPrecision>
@@ -28,6 +29,7 @@ public sealed partial class DeviceOperators<TPrecision> : Float32Operators<TPrec
     private readonly WorkerPool workers;
     private readonly bool quantiseActivations;
     private readonly DeviceConstants constants;
+    private HostTensor<float>? scratch; // of attention
 
     /// <summary>Chooses the device.</summary>
     /// <param name="host">The device, which the caller keeps open.</param>
@@ -184,14 +186,20 @@ public sealed partial class DeviceOperators<TPrecision> : Float32Operators<TPrec
 
         DeviceExperts there = ExpertsOf(experts);
         int topK = decision.TopK;
-        HostTensor<float> activated = Result<float>(x.Rows, topK, any.Gate.Outputs);
+        int assignments = x.Rows * topK;
+        Operators.RoutedExperts.ExpertRoom room = new(
+            Write(Result<float>(assignments, any.Gate.Outputs)),
+            Write(Result<float>(assignments, any.Gate.Outputs)),
+            Write(Result<int>(assignments)),
+            Write(Result<int>(assignments)),
+            Write(Result<int>(experts.ExpertCount + 1)));
         HostTensor<float> outputs = Result<float>(x.Rows, topK, x.Width);
         IEnumerable<DeviceExperts> batches =
             there.IsComplete ? [there] : there.Batches(decision.TopKIndices, workers);
         foreach (DeviceExperts batch in batches)
         {
             Operators.RoutedExperts.Launch<TPrecision>(
-                host, Read(x), Read(decision.Indices), topK, batch, Write(activated), Write(outputs));
+                host, Read(x), Read(decision.Indices), topK, batch, room, Write(outputs));
         }
 
         return outputs;

@@ -31,6 +31,50 @@ public sealed class DeviceModel(CpuDevice device) : IClassFixture<CpuDevice>
     public void And_when_the_PTX_itself_runs() =>
         Compare<Float32Precision>(device.Interpreted, TinyModels.Read(), bfloat16: false);
 
+    [Fact]
+    public void Losses_and_padding_too()
+    {
+        ModelConfiguration configuration = TinyModels.Read();
+        ModelWeights weights = TinyModels.Weights(configuration);
+        using WorkerPool workers = new(1);
+        ForwardInput input = PaddedInputs.Of(configuration, [6, 4]);
+        input = input with { Labels = input.Ids };
+        ForwardResult<float> expected = new RingFlashModel<float>(
+            configuration, weights, new Float32Operators<Float32Precision>(ExecutionEngine.Vector512, workers))
+            .Forward(input);
+        ForwardResult<float> actual = new RingFlashModel<float>(
+            configuration, weights, new DeviceOperators<Float32Precision>(device.Interpreted, workers))
+            .Forward(input);
+        Runs.AssertSameBits("logits", expected.Logits.Values, actual.Logits.Values);
+        Assert.Equal(expected.Losses, actual.Losses);
+        Assert.NotNull(expected.Losses);
+    }
+
+    [Fact]
+    public void A_decoded_token_is_fetched_once_and_nothing_else_is()
+    {
+        ModelConfiguration configuration = TinyModels.Read();
+        using WorkerPool workers = new(1);
+        ModelWeights weights = TinyModels.Weights(configuration);
+        KernelHost host = device.OneWarp;
+        RingFlashModel<float> model = new(
+            configuration, weights, new DeviceOperators<Float32Precision>(host, workers));
+        KeyValueCache<float> cache = new(configuration, batch: 1, capacity: 60);
+
+        // A prompt that reaches all twelve experts: from then on nobody has to know the router's choice.
+        _ = model.Forward(new ForwardInput(TinyModels.Ids(configuration, 50), 1), cache).Logits.Values;
+        for (int token = 0; token < 3; token++)
+        {
+            long downloads = host.Downloads, uploads = host.Uploads;
+            ForwardResult<float> result = model.Forward(
+                new ForwardInput(TinyModels.Ids(configuration, 1, 7 + (ulong)token), 1), cache);
+            Assert.Equal(downloads, host.Downloads);
+            _ = result.Logits.Values;
+            Assert.Equal(downloads + 1, host.Downloads);
+            Assert.Equal(uploads + 2, host.Uploads); // the ids, for the main layers and for the MTP layer
+        }
+    }
+
     private static void Compare<TPrecision>(KernelHost host, ModelConfiguration configuration, bool bfloat16)
         where TPrecision : struct, IPrecision
     {

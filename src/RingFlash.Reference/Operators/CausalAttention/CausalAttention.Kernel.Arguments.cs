@@ -61,6 +61,14 @@ public static partial class CausalAttention
         /// <summary>Blocks of 128 keys.</summary>
         public int Blocks => (Shape.KeyTokens + Summation.BlockLength - 1) >> 7;
 
+        /// <summary>Segments of a row that is cut.</summary>
+        public int Segments => (Shape.KeyTokens + Segment - 1) >> 8;
+
+        /// <summary>A head of the group; the last one for numbers beyond it.</summary>
+        /// <param name="head">A number.</param>
+        /// <returns>The head in its group.</returns>
+        public int InGroup(int head) => head < Group ? head : Group - 1;
+
         /// <summary>Where a query begins.</summary>
         /// <param name="cacheHead">The key/value head.</param>
         /// <param name="head">The head in its group.</param>
@@ -103,6 +111,14 @@ public static partial class CausalAttention
             long row = ((((long)cacheHead * Group) + head) * Tokens) + token;
             return ((row * Blocks) + block) * Shape.HeadDim;
         }
+
+        /// <summary>Where the maxima of the segments of a row begin; its denominator follows them.</summary>
+        /// <param name="cacheHead">The key/value head.</param>
+        /// <param name="head">The head in its group.</param>
+        /// <param name="token">The token in this launch.</param>
+        /// <returns>An index of <see cref="BlockSums"/>.</returns>
+        public long MaximaOf(int cacheHead, int head, int token) =>
+            (((((long)cacheHead * Group) + head) * Tokens) + token) * (Segments + 1);
 
         /// <summary>Where a head's part of a context begins.</summary>
         /// <param name="cacheHead">The key/value head.</param>

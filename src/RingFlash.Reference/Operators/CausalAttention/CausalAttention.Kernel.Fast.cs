@@ -10,7 +10,8 @@ namespace RingFlash.Reference.Operators;
 /// model, 32 heads over 4, the cache is read once.</para>
 /// <para>Scores: a warp owns 64 keys, a lane two of them with eight heads, sixteen chains in sixteen registers. Four
 /// channels at a time it loads 16 bytes of each key and, the same for the whole warp, of each query. Nothing crosses
-/// lanes. Weights: a group owns a row (<see cref="Softmax"/>). Contexts: a lane owns four neighbouring channels of
+/// lanes. Weights: a group owns a row (<see cref="Softmax"/>); few and long rows are cut
+/// (CausalAttention.Kernel.Long.cs). Contexts: a lane owns four neighbouring channels of
 /// eight heads, so a warp reads whole rows of values, 16 bytes a lane; a weight is one load for the warp.</para>
 /// <para>With many tokens there are warps enough: each walks over all its blocks of 128 keys and adds their sums as it
 /// goes. With few, as in decoding, a warp owns one block, and a last kernel adds the sums in ascending order, eight of
@@ -40,8 +41,18 @@ public static partial class CausalAttention
             FastScoresKernel<TPrecision>,
             rows with { X = Groups(host, (shape.KeyTokens + KeysOfAWarp - 1) / KeysOfAWarp) },
             arguments);
-        host.Launch(
-            FastWeightsKernel<TPrecision>, rows with { X = Math.Min(arguments.Group, host.MostGroups) }, arguments);
+        if (SuitsSegments(arguments))
+        {
+            LaunchSegments<TPrecision>(host, arguments, rows);
+        }
+        else
+        {
+            host.Launch(
+                FastWeightsKernel<TPrecision>,
+                rows with { X = Math.Min(arguments.Group, host.MostGroups) },
+                arguments);
+        }
+
         bool apart = arguments.Blocks > 1 && (long)cacheHeads * arguments.Tokens < EnoughWarps;
         if (!apart)
         {
@@ -65,8 +76,8 @@ public static partial class CausalAttention
         {
             for (int token = Grid.IdxY; token < a.Tokens; token += Grid.DimY)
             {
-                int end = a.RowOf(cacheHead, token).ScoredKeys;
-                for (int tile = DeviceThread.Warp * KeysOfAWarp; tile < end; tile += DeviceThread.WarpCount * KeysOfAWarp)
+                int end = a.RowOf(cacheHead, token).ScoredKeys, step = DeviceThread.WarpCount * KeysOfAWarp;
+                for (int tile = DeviceThread.Warp * KeysOfAWarp; tile < end; tile += step)
                 {
                     for (int head = 0; head < a.Group; head += HeadsAtOnce)
                     {
@@ -92,13 +103,12 @@ public static partial class CausalAttention
                 AttentionRow row = a.RowOf(cacheHead, token);
                 for (int head = Grid.IdxX; head < a.Group; head += Grid.DimX)
                 {
-                    long scores = a.ScoreRow(cacheHead, head, token);
-                    SoftmaxRow range = new(scores, row.Visible, scores, row.Keys, row.SeesSomething);
+                    SoftmaxRow range = RangeOf(a, row, cacheHead, head, token);
                     Softmax.RowOfAGroup<TPrecision>(a.Scores, a.Visible, a.Scores, range, shared);
                     int key = row.Keys + DeviceThread.IndexInGroup;
                     for (; key < a.Shape.KeyTokens; key += DeviceThread.CountInGroup)
                     {
-                        a.Scores[scores + key] = 0f;
+                        a.Scores[range.Weights + key] = 0f;
                     }
                 }
             }
@@ -108,7 +118,7 @@ public static partial class CausalAttention
     /// <summary>A warp per 128 channels of eight heads at a token, all blocks.</summary>
     /// <typeparam name="TPrecision">The precision policy.</typeparam>
     /// <param name="a">The arguments; headDim is a multiple of 4.</param>
-    [Kernel(VectorLoads = 1)]
+    [Kernel(VectorLoads = 3)]
     internal static void FastContextsKernel<TPrecision>(KernelArguments a)
         where TPrecision : struct, IPrecision
     {
@@ -141,7 +151,7 @@ public static partial class CausalAttention
 
     /// <summary>A warp per block of 128 keys: its sums for the heads of a group at a token.</summary>
     /// <param name="a">The arguments; headDim is a multiple of 4.</param>
-    [Kernel(VectorLoads = 1)]
+    [Kernel(VectorLoads = 3)]
     internal static void FastBlocksKernel(KernelArguments a)
     {
         for (int cacheHead = Grid.IdxZ; cacheHead < a.CacheHeads; cacheHead += Grid.DimZ)
@@ -256,46 +266,52 @@ public static partial class CausalAttention
         }
     }
 
-    private static Float4 QueryOf(in KernelArguments a, int cacheHead, int head, int token, int d)
-    {
-        int last = a.Group - 1;
-        return DeviceIntrinsics.Load(ref a.Query[a.QueryRow(cacheHead, head < last ? head : last, token) + d]);
-    }
+    private static Float4 QueryOf(in KernelArguments a, int cacheHead, int head, int token, int d) =>
+        DeviceIntrinsics.Load(ref a.Query[a.QueryRow(cacheHead, a.InGroup(head), token) + d]);
 
     private static EightSums SumOfBlock(
         in KernelArguments a, int cacheHead, int head, int token, int block, int end, int d)
     {
+        EightRows rows = new(
+            a.ScoreRow(cacheHead, head, token),
+            a.ScoreRow(cacheHead, a.InGroup(head + 1), token),
+            a.ScoreRow(cacheHead, a.InGroup(head + 2), token),
+            a.ScoreRow(cacheHead, a.InGroup(head + 3), token),
+            a.ScoreRow(cacheHead, a.InGroup(head + 4), token),
+            a.ScoreRow(cacheHead, a.InGroup(head + 5), token),
+            a.ScoreRow(cacheHead, a.InGroup(head + 6), token),
+            a.ScoreRow(cacheHead, a.InGroup(head + 7), token));
         EightSums sums = default;
-        int last = a.Group - 1;
-        long row0 = a.ScoreRow(cacheHead, head, token);
-        long row1 = a.ScoreRow(cacheHead, head + 1 < last ? head + 1 : last, token);
-        long row2 = a.ScoreRow(cacheHead, head + 2 < last ? head + 2 : last, token);
-        long row3 = a.ScoreRow(cacheHead, head + 3 < last ? head + 3 : last, token);
-        long row4 = a.ScoreRow(cacheHead, head + 4 < last ? head + 4 : last, token);
-        long row5 = a.ScoreRow(cacheHead, head + 5 < last ? head + 5 : last, token);
-        long row6 = a.ScoreRow(cacheHead, head + 6 < last ? head + 6 : last, token);
-        long row7 = a.ScoreRow(cacheHead, head + 7 < last ? head + 7 : last, token);
-        for (int key = block; key < end; key++)
+        int key = block;
+        for (; key + 1 < end; key += 2)
         {
-            Float4 value = DeviceIntrinsics.Load(ref a.Values[a.CacheRow(cacheHead, key) + d]);
-            sums = new EightSums(
-                MultiplyAdd(a.Scores[row0 + key], value, sums.S0),
-                MultiplyAdd(a.Scores[row1 + key], value, sums.S1),
-                MultiplyAdd(a.Scores[row2 + key], value, sums.S2),
-                MultiplyAdd(a.Scores[row3 + key], value, sums.S3),
-                MultiplyAdd(a.Scores[row4 + key], value, sums.S4),
-                MultiplyAdd(a.Scores[row5 + key], value, sums.S5),
-                MultiplyAdd(a.Scores[row6 + key], value, sums.S6),
-                MultiplyAdd(a.Scores[row7 + key], value, sums.S7));
+            // Two rows of values under way at a time, or the memory would wait for the arithmetic.
+            Float4 first = DeviceIntrinsics.Load(ref a.Values[a.CacheRow(cacheHead, key) + d]);
+            Float4 second = DeviceIntrinsics.Load(ref a.Values[a.CacheRow(cacheHead, key + 1) + d]);
+            sums = Step(Step(sums, a.Scores, rows, key, first), a.Scores, rows, key + 1, second);
         }
 
-        return sums;
+        return key < end
+            ? Step(sums, a.Scores, rows, key, DeviceIntrinsics.Load(ref a.Values[a.CacheRow(cacheHead, key) + d]))
+            : sums;
     }
+
+    private static EightSums Step(EightSums sums, ArrayView<float> weights, EightRows rows, int key, Float4 value) =>
+        new(
+            MultiplyAdd(weights[rows.R0 + key], value, sums.S0),
+            MultiplyAdd(weights[rows.R1 + key], value, sums.S1),
+            MultiplyAdd(weights[rows.R2 + key], value, sums.S2),
+            MultiplyAdd(weights[rows.R3 + key], value, sums.S3),
+            MultiplyAdd(weights[rows.R4 + key], value, sums.S4),
+            MultiplyAdd(weights[rows.R5 + key], value, sums.S5),
+            MultiplyAdd(weights[rows.R6 + key], value, sums.S6),
+            MultiplyAdd(weights[rows.R7 + key], value, sums.S7));
 
     private static Float4 FourBlocks(in KernelArguments a, long at)
     {
-        int step = a.Shape.HeadDim;
-        return new(a.BlockSums[at], a.BlockSums[at + step], a.BlockSums[at + (2L * step)], a.BlockSums[at + (3L * step)]);
+        long step = a.Shape.HeadDim;
+        return new(
+            a.BlockSums[at], a.BlockSums[at + step], a.BlockSums[at + (2 * step)], a.BlockSums[at + (3 * step)]);
     }
 
     private static Float4 MultiplyAdd(float weight, Float4 value, Float4 sum) => new(

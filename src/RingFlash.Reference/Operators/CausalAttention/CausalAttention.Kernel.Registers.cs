@@ -59,6 +59,9 @@ public static partial class CausalAttention
             : index == 6 ? P6 : P7;
     }
 
+    private readonly record struct EightRows(
+        long R0, long R1, long R2, long R3, long R4, long R5, long R6, long R7);
+
     private readonly record struct EightSums(
         Float4 S0, Float4 S1, Float4 S2, Float4 S3, Float4 S4, Float4 S5, Float4 S6, Float4 S7)
     {

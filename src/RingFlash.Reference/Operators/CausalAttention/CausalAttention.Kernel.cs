@@ -173,12 +173,11 @@ public static partial class CausalAttention
                 AttentionRow row = a.RowOf(cacheHead, token);
                 for (int head = DeviceThread.Index; head < a.Group; head += DeviceThread.Count)
                 {
-                    long scores = a.ScoreRow(cacheHead, head, token);
-                    SoftmaxRow range = new(scores, row.Visible, scores, row.Keys, row.SeesSomething);
+                    SoftmaxRow range = RangeOf(a, row, cacheHead, head, token);
                     Softmax.RowOfAThread<TPrecision>(a.Scores, a.Visible, a.Scores, range, stripes);
                     for (int key = row.Keys; key < a.Shape.KeyTokens; key++)
                     {
-                        a.Scores[scores + key] = 0f;
+                        a.Scores[range.Weights + key] = 0f;
                     }
                 }
             }

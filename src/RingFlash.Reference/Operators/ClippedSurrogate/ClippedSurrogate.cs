@@ -75,14 +75,28 @@ public static partial class ClippedSurrogate
             : advantage < 0 ? (float)bounds.DualClip : float.PositiveInfinity;
         for (int t = 0; t < ratio.Length; t++)
         {
-            float limited = ratio[t] < lowest ? lowest : ratio[t] > highest ? highest : ratio[t];
             bool kept = decisions[t] == TokenDecision.Kept;
-            float value = limited * advantage * -weights[t];
-
-            // 0 · ∞ would be NaN; a ratio or weight that is itself NaN stays visible.
-            bool zero = advantage == 0 && !float.IsNaN(ratio[t]) && !float.IsNaN(weights[t]);
-            contributions[t] = !kept || zero ? 0f : value;
-            clipped[t] = kept && (ratio[t] < lowest || ratio[t] > highest) ? (byte)1 : (byte)0;
+            (contributions[t], bool isClipped) = Of(ratio[t], weights[t], kept, advantage, lowest, highest);
+            clipped[t] = isClipped ? (byte)1 : (byte)0;
         }
+    }
+
+    /// <summary>One token; also what kernels call.</summary>
+    /// <param name="ratio">r.</param>
+    /// <param name="weight">w.</param>
+    /// <param name="kept">Whether it counts.</param>
+    /// <param name="advantage">Â, finite.</param>
+    /// <param name="lowest">The limit of r from below, −∞ for none.</param>
+    /// <param name="highest">The limit of r from above, +∞ for none.</param>
+    /// <returns>y, and whether a limit acts.</returns>
+    internal static (float Contribution, bool Clipped) Of(
+        float ratio, float weight, bool kept, float advantage, float lowest, float highest)
+    {
+        float limited = ratio < lowest ? lowest : ratio > highest ? highest : ratio;
+        float value = limited * advantage * -weight;
+
+        // 0 · ∞ would be NaN; a ratio or weight that is itself NaN stays visible.
+        bool zero = advantage == 0 && !float.IsNaN(ratio) && !float.IsNaN(weight);
+        return (!kept || zero ? 0f : value, kept && (ratio < lowest || ratio > highest));
     }
 }

@@ -19,7 +19,7 @@ namespace RingFlash.Reference.Operators;
 /// <para>Source: inclusionAI/Ling-V2@af8837e models/modeling_bailing_moe_v2.py,
 /// BailingMoeV2SparseMoeBlock.moe_infer.</para>
 /// </remarks>
-public sealed class ExpertDispatch
+public sealed partial class ExpertDispatch
 {
     private int[] rows = [], activeExperts = [], offsets = [0], ends = [];
     private int rowCount, activeCount;

@@ -73,16 +73,7 @@ public static partial class IcePopMask
         float lowest = (float)Math.Log(alpha), highest = (float)Math.Log(beta);
         for (int t = 0; t < training.Length; t++)
         {
-            float difference = training[t] - inference[t];
-            TokenDecision decision = responseMask[t] == 0 ? TokenDecision.Padding
-                : !float.IsFinite(difference) ? TokenDecision.NonFinite
-                : difference < lowest ? TokenDecision.MaskedLow
-                : difference > highest ? TokenDecision.MaskedHigh
-                : TokenDecision.Kept;
-            float weight = decision == TokenDecision.Kept ? Exponential.Exp(difference) : 0f;
-            bool overflow = float.IsPositiveInfinity(weight);
-            weights[t] = overflow ? 0f : weight;
-            decisions[t] = overflow ? TokenDecision.NonFinite : decision;
+            (decisions[t], weights[t]) = Decide(training[t] - inference[t], responseMask[t], lowest, highest);
         }
     }
 
@@ -108,5 +99,24 @@ public static partial class IcePopMask
                 System.Globalization.CultureInfo.InvariantCulture,
                 $"The band needs 0 ≤ alpha ≤ beta and beta > 0; found alpha {alpha}, beta {beta}."));
         }
+    }
+
+    /// <summary>One token; also what kernels call.</summary>
+    /// <param name="difference">Δ.</param>
+    /// <param name="responseMask">1 for a response token.</param>
+    /// <param name="lowest">log α.</param>
+    /// <param name="highest">log β.</param>
+    /// <returns>The decision and w.</returns>
+    internal static (TokenDecision Decision, float Weight) Decide(
+        float difference, byte responseMask, float lowest, float highest)
+    {
+        TokenDecision decision = responseMask == 0 ? TokenDecision.Padding
+            : !float.IsFinite(difference) ? TokenDecision.NonFinite
+            : difference < lowest ? TokenDecision.MaskedLow
+            : difference > highest ? TokenDecision.MaskedHigh
+            : TokenDecision.Kept;
+        float exponential = decision == TokenDecision.Kept ? Exponential.Exp(difference) : 0f;
+        bool overflow = float.IsPositiveInfinity(exponential);
+        return (overflow ? TokenDecision.NonFinite : decision, overflow ? 0f : exponential);
     }
 }

@@ -52,10 +52,20 @@ public static partial class ImportanceRatio
     {
         for (int t = 0; t < numerator.Length; t++)
         {
-            float difference = numerator[t] - denominator[t];
-            difference = difference > clamp ? clamp : difference; // both comparisons are false for NaN
-            difference = difference < -clamp ? -clamp : difference;
-            ratio[t] = Exponential.Exp(difference);
+            ratio[t] = Of(numerator[t], denominator[t], clamp);
         }
+    }
+
+    /// <summary>One ratio; also what kernels call.</summary>
+    /// <param name="numerator">Nats.</param>
+    /// <param name="denominator">Nats.</param>
+    /// <param name="clamp">The largest |d|; +∞ for none.</param>
+    /// <returns>e^d.</returns>
+    internal static float Of(float numerator, float denominator, float clamp)
+    {
+        float difference = numerator - denominator;
+        difference = difference > clamp ? clamp : difference; // both comparisons are false for NaN
+        difference = difference < -clamp ? -clamp : difference;
+        return Exponential.Exp(difference);
     }
 }

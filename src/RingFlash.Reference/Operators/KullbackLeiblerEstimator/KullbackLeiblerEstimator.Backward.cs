@@ -34,14 +34,24 @@ public static partial class KullbackLeiblerEstimator
 
         for (; t < current.Length; t++)
         {
-            float d = current[t] - reference[t];
-            gradient[t] = kind switch
-            {
-                KullbackLeiblerKind.K1 => float.IsNaN(d) ? d : 1f,
-                KullbackLeiblerKind.K2 => d,
-                _ => -ExponentialMinusOne(-d),
-            };
+            gradient[t] = Derivative(kind, current[t], reference[t]);
         }
+    }
+
+    /// <summary>One derivative; also what kernels call.</summary>
+    /// <param name="kind">The estimator.</param>
+    /// <param name="current">Nats.</param>
+    /// <param name="reference">Nats.</param>
+    /// <returns>dy/dcurrent.</returns>
+    internal static float Derivative(KullbackLeiblerKind kind, float current, float reference)
+    {
+        float d = current - reference;
+        return kind switch
+        {
+            KullbackLeiblerKind.K1 => float.IsNaN(d) ? d : 1f,
+            KullbackLeiblerKind.K2 => d,
+            _ => -ExponentialMinusOne(-d),
+        };
     }
 
     private static float ExponentialMinusOne(float x)

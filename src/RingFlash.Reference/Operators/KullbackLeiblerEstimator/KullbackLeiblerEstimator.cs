@@ -59,14 +59,24 @@ public static partial class KullbackLeiblerEstimator
     {
         for (int t = 0; t < current.Length; t++)
         {
-            float d = current[t] - reference[t];
-            y[t] = kind switch
-            {
-                KullbackLeiblerKind.K1 => d,
-                KullbackLeiblerKind.K2 => 0.5f * d * d,
-                _ => ExponentialRemainder(-d),
-            };
+            y[t] = Of(kind, current[t], reference[t]);
         }
+    }
+
+    /// <summary>One estimate; also what kernels call.</summary>
+    /// <param name="kind">The estimator.</param>
+    /// <param name="current">Nats.</param>
+    /// <param name="reference">Nats.</param>
+    /// <returns>y.</returns>
+    internal static float Of(KullbackLeiblerKind kind, float current, float reference)
+    {
+        float d = current - reference;
+        return kind switch
+        {
+            KullbackLeiblerKind.K1 => d,
+            KullbackLeiblerKind.K2 => 0.5f * d * d,
+            _ => ExponentialRemainder(-d),
+        };
     }
 
     /// <summary>e^x − 1 − x.</summary>

@@ -12,7 +12,7 @@ namespace RingFlash.Reference.Operators;
 public static partial class LinearProjection
 {
     /// <summary>Up to so many tokens reading W costs more than multiplying.</summary>
-    private const int FewTokens = 4;
+    internal const int FewTokens = 4;
 
     /// <summary>Multiplies on a device.</summary>
     /// <typeparam name="TPrecision">The precision policy.</typeparam>
@@ -50,6 +50,10 @@ public static partial class LinearProjection
         if (host.PrefersFast && tokens <= FewTokens && FitsRows(host, weight))
         {
             LaunchRows<TPrecision, TFormat>(host, new RowArguments(ProductPlaces.Plain(tokens), x, weight, bias, y));
+        }
+        else if (host.PrefersFast)
+        {
+            LaunchTiles<TPrecision, TFormat>(host, new TileArguments(RowLists.Plain(tokens), x, weight, bias, y));
         }
         else
         {

@@ -6,10 +6,12 @@ using RingFlash.Reference.Numerics;
 namespace RingFlash.Reference.Operators;
 
 /// <content>
-/// The naive kernels: a thread owns an element of an assignment (token, slot of the router) and walks the row of the
-/// expert's matrix in the order for products; tokens lie along the grid's second axis and the router's slots along its
-/// third. The first kernel makes both halves of the gated activation, so that gate and up are never stored. Nothing is
-/// grouped: an expert's weights are read once per token that goes to it.
+/// <para>The naive kernels: a thread owns an element of an assignment (token, slot of the router) and walks the row of
+/// the expert's matrix in the order for products; tokens lie along the grid's second axis and the router's slots along
+/// its third. The first kernel makes both halves of the gated activation, so that gate and up are never stored. Nothing
+/// is grouped: an expert's weights are read once per token that goes to it.</para>
+/// <para>Fast: for few tokens the row kernel of <see cref="LinearProjection"/>, one launch for all assignments; for
+/// many, assignments are sorted by expert on the device and the tile kernel takes expert by expert.</para>
 /// </content>
 public static partial class RoutedExperts
 {
@@ -20,7 +22,7 @@ public static partial class RoutedExperts
     /// <param name="topKIndices">[tokens, topK], the experts, read.</param>
     /// <param name="topK">Slots per token.</param>
     /// <param name="experts">The weights.</param>
-    /// <param name="activated">[tokens, topK, intermediate], float32, written.</param>
+    /// <param name="room">What lies between, written.</param>
     /// <param name="expertOutputs">
     /// [tokens, topK, hidden], float32, written where the expert is on the device.
     /// </param>
@@ -30,32 +32,71 @@ public static partial class RoutedExperts
         ArrayView<int> topKIndices,
         int topK,
         DeviceExperts experts,
-        ArrayView<float> activated,
+        in ExpertRoom room,
         ArrayView<float> expertOutputs)
         where TPrecision : struct, IPrecision
     {
         ArgumentNullException.ThrowIfNull(host);
         ArgumentNullException.ThrowIfNull(experts);
-        int tokens = (int)(topKIndices.Length / topK);
-        Routing routing = new(topKIndices, experts.Table, tokens, topK);
-        GateArguments gate = new(routing, x, experts.Gate.Matrix, experts.Up.Matrix, activated);
-        DownArguments down = new(routing, activated, experts.Down.Matrix, expertOutputs);
-        LaunchGrid gateGrid = GridFor(host, experts.Gate.Matrix.Outputs, routing);
-        LaunchGrid downGrid = GridFor(host, experts.Down.Matrix.Outputs, routing);
         switch (experts.Gate.Format)
         {
             case PanelFormat.Float32:
-                host.Launch(NaiveGateKernel<TPrecision, Float32Format>, gateGrid, gate);
-                host.Launch(NaiveDownKernel<TPrecision, Float32Format>, downGrid, down);
+                Launch<TPrecision, Float32Format>(host, x, topKIndices, topK, experts, room, expertOutputs);
                 break;
             case PanelFormat.BFloat16:
-                host.Launch(NaiveGateKernel<TPrecision, BFloat16Format>, gateGrid, gate);
-                host.Launch(NaiveDownKernel<TPrecision, BFloat16Format>, downGrid, down);
+                Launch<TPrecision, BFloat16Format>(host, x, topKIndices, topK, experts, room, expertOutputs);
                 break;
             default:
-                host.Launch(NaiveGateKernel<TPrecision, Float8Format>, gateGrid, gate);
-                host.Launch(NaiveDownKernel<TPrecision, Float8Format>, downGrid, down);
+                Launch<TPrecision, Float8Format>(host, x, topKIndices, topK, experts, room, expertOutputs);
                 break;
+        }
+    }
+
+    private static void Launch<TPrecision, TFormat>(
+        KernelHost host,
+        ArrayView<float> x,
+        ArrayView<int> indices,
+        int topK,
+        DeviceExperts experts,
+        in ExpertRoom room,
+        ArrayView<float> outputs)
+        where TPrecision : struct, IPrecision
+        where TFormat : struct, IWeightFormat
+    {
+        int tokens = (int)(indices.Length / topK);
+        DeviceMatrix gate = experts.Gate.Matrix, up = experts.Up.Matrix, down = experts.Down.Matrix;
+        if (!host.PrefersFast)
+        {
+            Routing routing = new(indices, experts.Table, tokens, topK);
+            host.Launch(
+                NaiveGateKernel<TPrecision, TFormat>,
+                GridFor(host, gate.Outputs, routing),
+                new GateArguments(routing, x, gate, up, room.Gate));
+            host.Launch(
+                NaiveDownKernel<TPrecision, TFormat>,
+                GridFor(host, down.Outputs, routing),
+                new DownArguments(routing, room.Gate, down, outputs));
+        }
+        else if (tokens <= LinearProjection.FewTokens
+            && LinearProjection.FitsRows(host, gate) && LinearProjection.FitsRows(host, down))
+        {
+            LinearProjection.ProductPlaces perToken = new(indices, experts.Table, tokens, topK, 1);
+            LinearProjection.LaunchRows<TPrecision, TFormat>(host, new(perToken, x, gate, default, room.Gate));
+            LinearProjection.LaunchRows<TPrecision, TFormat>(host, new(perToken, x, up, default, room.Up));
+            SwiGlu.Launch<TPrecision>(host, room.Gate, room.Up, room.Gate);
+            LinearProjection.LaunchRows<TPrecision, TFormat>(
+                host, new(perToken with { XRowsPerToken = topK }, room.Gate, down, default, outputs));
+        }
+        else
+        {
+            int count = (int)experts.Table.Length;
+            ExpertDispatch.Launch(host, indices, topK, count, room.Rows, room.Tokens, room.Offsets);
+            RowLists fromTokens = new(room.Tokens, room.Rows, room.Offsets, experts.Table, tokens, count);
+            LinearProjection.LaunchTiles<TPrecision, TFormat>(host, new(fromTokens, x, gate, default, room.Gate));
+            LinearProjection.LaunchTiles<TPrecision, TFormat>(host, new(fromTokens, x, up, default, room.Up));
+            SwiGlu.Launch<TPrecision>(host, room.Gate, room.Up, room.Gate);
+            LinearProjection.LaunchTiles<TPrecision, TFormat>(
+                host, new(fromTokens with { XRows = room.Rows }, room.Gate, down, default, outputs));
         }
     }
 
@@ -111,6 +152,19 @@ public static partial class RoutedExperts
             }
         }
     }
+
+    /// <summary>Memory for what lies between the products.</summary>
+    /// <param name="Gate">[tokens, topK, intermediate]; then the activation.</param>
+    /// <param name="Up">[tokens, topK, intermediate].</param>
+    /// <param name="Rows">[tokens · topK].</param>
+    /// <param name="Tokens">[tokens · topK].</param>
+    /// <param name="Offsets">[experts + 1].</param>
+    internal readonly record struct ExpertRoom(
+        ArrayView<float> Gate,
+        ArrayView<float> Up,
+        ArrayView<int> Rows,
+        ArrayView<int> Tokens,
+        ArrayView<int> Offsets);
 
     private static LaunchGrid GridFor(KernelHost host, int outputs, in Routing routing) => host.MostGroups == 1
         ? new LaunchGrid(1)

@@ -33,6 +33,8 @@ internal static class PtxArithmetic
         "rcp.rn.f32" => (a, _, _) => Of(1f / Single(a)),
         "neg.f32" => (a, _, _) => a ^ 0x80000000,
         "abs.f32" => (a, _, _) => a & 0x7FFFFFFF,
+        "add.rn.f64" => (a, b, _) => Of(Double(a) + Double(b)),
+        "sub.rn.f64" => (a, b, _) => Of(Double(a) - Double(b)),
 
         // The number, where one operand is NaN; +0 above −0.
         "min.f32" => (a, b, _) => Of(MinNumber(Single(a), Single(b))),
@@ -97,6 +99,8 @@ internal static class PtxArithmetic
                 return Convert(words);
             case "setp":
                 return Compare(words[1], type);
+            case "testp" when words[1] == "notanumber" && type == "f64":
+                return (a, _, _) => double.IsNaN(Double(a)) ? 1ul : 0;
             case "testp" when words[1] == "notanumber":
                 return (a, _, _) => float.IsNaN(Single(a)) ? 1ul : 0;
             case "testp" when words[1] == "infinite":
@@ -128,7 +132,8 @@ internal static class PtxArithmetic
 
     private static ulong Pair(ulong a, ulong b)
     {
-        static ulong Half(ulong a, ulong b) => BFloat16.FromSingle(BFloat16.ToSingle((ushort)a) * BFloat16.ToSingle((ushort)b));
+        static ulong Half(ulong a, ulong b) =>
+            BFloat16.FromSingle(BFloat16.ToSingle((ushort)a) * BFloat16.ToSingle((ushort)b));
         return Half(a, b) | (Half(a >> 16, b >> 16) << 16);
     }
 
@@ -154,6 +159,8 @@ internal static class PtxArithmetic
         {
             "cvt.rn.f32.s32" => (a, _, _) => Of((int)a),
             "cvt.rn.f32.s64" => (a, _, _) => Of((long)a),
+            "cvt.f64.f32" => (a, _, _) => Of((double)Single(a)),
+            "cvt.rn.f32.f64" => (a, _, _) => Of((float)Double(a)),
             "cvt.rzi.s32.f32" => (a, _, _) => (uint)Saturate(MathF.Truncate(Single(a))),
             "cvt.rni.s32.f32" => (a, _, _) => (uint)Saturate(MathF.Round(Single(a), MidpointRounding.ToEven)),
             string other => throw new NotSupportedException(other),
@@ -180,21 +187,22 @@ internal static class PtxArithmetic
             };
         }
 
-        return (relation, type) switch
+        Func<ulong, double> read = type == "f64" ? Double : bits => Single(bits); // widening keeps order
+        return relation switch
         {
-            ("eq", "f32") => (a, b, _) => Flag(Single(a) == Single(b)),
-            ("lt", "f32") => (a, b, _) => Flag(Single(a) < Single(b)),
-            ("le", "f32") => (a, b, _) => Flag(Single(a) <= Single(b)),
-            ("gt", "f32") => (a, b, _) => Flag(Single(a) > Single(b)),
-            ("ge", "f32") => (a, b, _) => Flag(Single(a) >= Single(b)),
-            ("ne", "f32") => (a, b, _) => Flag(Single(a) < Single(b) || Single(a) > Single(b)), // false for NaN
-            ("equ", "f32") => (a, b, _) => Flag(!(Single(a) < Single(b) || Single(a) > Single(b))),
-            ("neu", "f32") => (a, b, _) => Flag(Single(a) != Single(b)),
-            ("ltu", "f32") => (a, b, _) => Flag(!(Single(a) >= Single(b))),
-            ("leu", "f32") => (a, b, _) => Flag(!(Single(a) > Single(b))),
-            ("gtu", "f32") => (a, b, _) => Flag(!(Single(a) <= Single(b))),
-            ("geu", "f32") => (a, b, _) => Flag(!(Single(a) < Single(b))),
-            ("nan", "f32") => (a, b, _) => Flag(float.IsNaN(Single(a)) || float.IsNaN(Single(b))),
+            "eq" => (a, b, _) => Flag(read(a) == read(b)),
+            "lt" => (a, b, _) => Flag(read(a) < read(b)),
+            "le" => (a, b, _) => Flag(read(a) <= read(b)),
+            "gt" => (a, b, _) => Flag(read(a) > read(b)),
+            "ge" => (a, b, _) => Flag(read(a) >= read(b)),
+            "ne" => (a, b, _) => Flag(read(a) < read(b) || read(a) > read(b)), // false for NaN
+            "equ" => (a, b, _) => Flag(!(read(a) < read(b) || read(a) > read(b))),
+            "neu" => (a, b, _) => Flag(read(a) != read(b)),
+            "ltu" => (a, b, _) => Flag(!(read(a) >= read(b))),
+            "leu" => (a, b, _) => Flag(!(read(a) > read(b))),
+            "gtu" => (a, b, _) => Flag(!(read(a) <= read(b))),
+            "geu" => (a, b, _) => Flag(!(read(a) < read(b))),
+            "nan" => (a, b, _) => Flag(double.IsNaN(read(a)) || double.IsNaN(read(b))),
             _ => throw new NotSupportedException($"setp.{relation}.{type}"),
         };
     }
@@ -206,4 +214,8 @@ internal static class PtxArithmetic
     private static float Single(ulong bits) => PtxTypes.Single(bits);
 
     private static ulong Of(float value) => PtxTypes.BitsOf(value);
+
+    private static double Double(ulong bits) => BitConverter.UInt64BitsToDouble(bits);
+
+    private static ulong Of(double value) => BitConverter.DoubleToUInt64Bits(value);
 }

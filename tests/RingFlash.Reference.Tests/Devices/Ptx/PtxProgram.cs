@@ -98,9 +98,9 @@ internal sealed partial class PtxProgram
             return new PtxOperand(-1, ulong.Parse(text[2..], NumberStyles.HexNumber, CultureInfo.InvariantCulture));
         }
 
-        if (ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out ulong large))
+        if (ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out ulong natural))
         {
-            return new PtxOperand(-1, large);
+            return new PtxOperand(-1, natural);
         }
 
         return long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long number)
@@ -160,7 +160,8 @@ internal sealed partial class PtxProgram
             }
             else
             {
-                foreach (string name in statement.Split((char[])[' ', '\t', ','], StringSplitOptions.RemoveEmptyEntries)[2..])
+                char[] between = [' ', '\t', ','];
+                foreach (string name in statement.Split(between, StringSplitOptions.RemoveEmptyEntries)[2..])
                 {
                     registers.TryAdd(name, registers.Count);
                 }

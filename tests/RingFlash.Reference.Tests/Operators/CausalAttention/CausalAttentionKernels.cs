@@ -43,6 +43,8 @@ public sealed class CausalAttentionKernels(CpuDevice device) : IClassFixture<Cpu
     [Theory]
     [InlineData(1, 32, 4, 1, 140, 128)]
     [InlineData(1, 2, 1, 1, 1500, 4)]
+    [InlineData(1, 2, 1, 2, 2047, 4)]
+    [InlineData(1, 1, 1, 1, 4300, 4)]
     [InlineData(2, 3, 3, 3, 0, 136)]
     [InlineData(1, 12, 1, 2, 1, 144)]
     [InlineData(1, 4, 2, 2, 130, 18)]
@@ -51,6 +53,31 @@ public sealed class CausalAttentionKernels(CpuDevice device) : IClassFixture<Cpu
     {
         AttentionShape shape = new(batch, heads, keyValueHeads, tokens, past, headDim, past + tokens + 1);
         Compare<Float32Precision>(device.Interpreted, shape, Mask.None, past, wantWeights: false);
+        Compare<BFloat16Precision>(device.Interpreted, shape, Mask.Holes, past, wantWeights: true);
+    }
+
+    [Theory]
+    [InlineData(3, 20, 0)]
+    [InlineData(1, 20, 300)]
+    [InlineData(1, 20, 2100)]
+    public void ScoresThatAreFarApartInfiniteOrNoNumbers(int tokens, int headDim, int past)
+    {
+        AttentionShape shape = new(1, 3, 1, tokens, past, headDim, past + tokens);
+        AttentionCase attention = AttentionCase.Create<Float32Precision>(shape, Mask.Left, 3);
+        attention.Visible.AsSpan(Math.Min(2, past)).Fill(1);
+        float[] extremes = [0f, -0f, 60f, -60f, 3e38f, float.NegativeInfinity, float.PositiveInfinity, float.NaN];
+        for (int kinds = 2; kinds <= extremes.Length; kinds++)
+        {
+            for (int key = 0; key < shape.KeyTokens; key += 7)
+            {
+                attention.Keys.AsSpan(key * headDim, headDim).Fill((key % 3) - 1f);
+                attention.Keys[key * headDim] = extremes[key / 7 % kinds];
+                attention.Values[key * headDim] = extremes[((key / 7) + 1) % kinds];
+            }
+
+            Compare<Float32Precision>(device.OneWarp, attention, wantWeights: true, $"{shape}, {kinds} kinds");
+            Compare<Float32Precision>(device.Interpreted, attention, wantWeights: true, $"{shape}, {kinds} kinds");
+        }
     }
 
     [Fact]
@@ -114,7 +141,18 @@ public sealed class CausalAttentionKernels(CpuDevice device) : IClassFixture<Cpu
         KernelHost host, AttentionShape shape, Mask mask, int seed, bool wantWeights)
         where TPrecision : struct, IPrecision
     {
-        AttentionCase attention = AttentionCase.Create<TPrecision>(shape, mask, seed);
+        Compare<TPrecision>(
+            host,
+            AttentionCase.Create<TPrecision>(shape, mask, seed),
+            wantWeights,
+            $"{TPrecision.Name}, {shape}, {mask}, seed {seed}, weights {wantWeights}");
+    }
+
+    private static void Compare<TPrecision>(
+        KernelHost host, AttentionCase attention, bool wantWeights, string axes)
+        where TPrecision : struct, IPrecision
+    {
+        AttentionShape shape = attention.Shape;
         (float[] context, float[] weights) =
             attention.Run<TPrecision>(ExecutionEngine.Vector512, wantWeights: wantWeights);
         using DeviceMemory memory = new(host);
@@ -130,7 +168,6 @@ public sealed class CausalAttentionKernels(CpuDevice device) : IClassFixture<Cpu
             actual,
             actualWeights,
             scratch);
-        string axes = $"{TPrecision.Name}, {shape}, {mask}, seed {seed}, weights {wantWeights}";
         Check.SameBits(context, memory.Read(actual), axes);
         Check.SameBits(weights, memory.Read(actualWeights), axes + ", weights");
     }

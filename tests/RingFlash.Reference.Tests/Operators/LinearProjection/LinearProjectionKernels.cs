@@ -18,7 +18,8 @@ public sealed class LinearProjectionKernels(CpuDevice device) : IClassFixture<Cp
     [Property]
     public void TheNaiveKernelHasTheBitsOfVector512(int seed, byte tokens, byte outputs, ushort inputs, bool bias)
     {
-        int count = tokens % 6, rows = 1 + (outputs % 70), width = 1 + (inputs % 300);
+        // The interpreter takes the tile kernel for most of these.
+        int count = tokens % 40, rows = 1 + (outputs % 70), width = 1 + (inputs % 300);
         float[] values = TestValues.Spread<BFloat16Precision>(rows * width, ~seed);
         DenseMatrix narrow = new(rows, width, values, PanelFormat.BFloat16);
         DenseMatrix wide = new(rows, width, TestValues.Spread(rows * width, ~seed));

@@ -18,13 +18,23 @@ public sealed class RoutedExpertsKernels(CpuDevice device) : IClassFixture<CpuDe
     [Property]
     public void TheKernelsHaveTheBitsOfVector512(int seed, byte rows, byte wide, byte inner, byte slots)
     {
-        int tokens = 1 + (rows % 5), hidden = 1 + (wide % 150), intermediate = 1 + (inner % 40);
+        int tokens = 1 + (rows % 9), hidden = 1 + (wide % 150), intermediate = 1 + (inner % 40);
         foreach (PanelFormat format in Enum.GetValues<PanelFormat>())
         {
             Compare<Float32Precision>(seed, tokens, hidden, intermediate, 1 + (slots % 9), format);
         }
 
         Compare<BFloat16Precision>(seed, tokens, hidden, intermediate, 1 + (slots % 9), PanelFormat.BFloat16);
+    }
+
+    [Property(MaxTest = 3)]
+    public void ForFewTokensToo(int seed, byte rows, byte wide, byte slots)
+    {
+        int tokens = 1 + (rows % 2), hidden = 128 * (1 + (wide % 2));
+        foreach (PanelFormat format in Enum.GetValues<PanelFormat>())
+        {
+            Compare<Float32Precision>(seed, tokens, hidden, 128, 1 + (slots % 9), format);
+        }
     }
 
     [Fact]
@@ -67,12 +77,18 @@ public sealed class RoutedExpertsKernels(CpuDevice device) : IClassFixture<CpuDe
                 host, Experts, slots, expert => (weights[expert].Gate, weights[expert].Up, weights[expert].Down));
             ArrayView<float> rows = CpuDevice.Bring(host, x);
             ArrayView<int> choice = CpuDevice.Bring(host, indices);
-            ArrayView<float> activated = CpuDevice.Bring(host, new float[tokens * TopK * intermediate]);
+            int[] integers = new int[Math.Max(tokens * TopK, Experts + 1)];
+            RoutedExperts.ExpertRoom room = new(
+                CpuDevice.Bring(host, new float[tokens * TopK * intermediate]),
+                CpuDevice.Bring(host, new float[tokens * TopK * intermediate]),
+                CpuDevice.Bring(host, integers),
+                CpuDevice.Bring(host, integers),
+                CpuDevice.Bring(host, integers));
             float[] actual = CpuDevice.Run(host, expected.Length, y =>
             {
                 foreach (DeviceExperts batch in experts.Batches(indices, workers))
                 {
-                    RoutedExperts.Launch<TPrecision>(host, rows, choice, TopK, batch, activated, y);
+                    RoutedExperts.Launch<TPrecision>(host, rows, choice, TopK, batch, room, y);
                 }
             });
             Check.SameBits(
