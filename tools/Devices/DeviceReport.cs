@@ -56,7 +56,8 @@ internal sealed class DeviceReport(ReportOptions options, TextWriter output)
             }
 
             Section("goldens within budget", () => GoldenRuns.Verify(options), section => section);
-            Section("bits of vector512 on the goldens", () => GoldenRuns.CompareBits(options, host), section => section);
+            Section(
+                "bits of vector512 on the goldens", () => GoldenRuns.CompareBits(options, host), section => section);
             using KernelBenchmarks kernels = new(host, ceilings, limits, options.IsRehearsal);
             Section("kernels", kernels.Run, section => section);
             ModelBenchmarks models = new(host, limits, options.IsRehearsal);

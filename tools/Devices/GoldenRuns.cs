@@ -82,8 +82,9 @@ internal static class GoldenRuns
         ModelConfiguration configuration = golden.Configuration!;
         using IWeightSource source = golden.OpenWeights(configuration);
         ModelWeights weights = new(source, configuration, golden.Precision == BFloat16Precision.Name);
-        string name = golden.UsesCache ? "nextn1.sequence" : "input_ids";
-        long[] ids = golden.RequireIntegers(golden.Holds(name) ? name : "nextn0.sequence", out IReadOnlyList<long> shape);
+        string decoded = golden.Holds("nextn1.sequence") ? "nextn1.sequence" : "nextn0.sequence";
+        string name = golden.UsesCache ? decoded : "input_ids";
+        long[] ids = golden.RequireIntegers(name, out IReadOnlyList<long> shape);
         ForwardInput input = golden.UsesCache
             ? new(ids, (int)shape[0])
             : new(ids, (int)shape[0])

@@ -35,7 +35,8 @@ internal sealed class KernelBenchmarks(
     {
         ModelConfiguration model = BuiltInConfigurations.Get("ring-flash-2.0").Configuration;
         int hidden = isRehearsal ? 128 : model.HiddenSize, prompt = isRehearsal ? 3 : 4096;
-        int queryKeyValue = isRehearsal ? 40 : model.QueryKeyValueWidth, inner = isRehearsal ? 64 : model.IntermediateSize;
+        int queryKeyValue = isRehearsal ? 40 : model.QueryKeyValueWidth;
+        int inner = isRehearsal ? 64 : model.IntermediateSize;
         int vocabulary = isRehearsal ? 70 : model.VocabularySize;
         foreach (int tokens in new[] { 1, prompt })
         {

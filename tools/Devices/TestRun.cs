@@ -6,7 +6,7 @@ using System.Text.RegularExpressions;
 
 namespace RingFlash.Devices;
 
-/// <summary>The tests of the kernels, with the card in place of the CPU accelerator, in a process of their own.</summary>
+/// <summary>The tests of the kernels, with the card for the CPU accelerator, in their own process.</summary>
 internal static partial class TestRun
 {
     private const string DeviceVariable = "RINGFLASH_TEST_DEVICE";

@@ -16,7 +16,7 @@ public sealed class DeviceCeilings(KernelHost host, bool isRehearsal)
     private const double LeastSeconds = 0.02;
     private const int Chains = 8;
 
-    /// <summary>Operations per iteration and lane of <see cref="FusedKernel"/>: a product and a sum per chain.</summary>
+    /// <summary>Operations per iteration and lane of <see cref="FusedKernel"/>: two per chain.</summary>
     private const double FusedOperations = 2 * Chains;
 
     /// <summary>Operations per iteration and warp of <see cref="MatrixKernel"/>.</summary>

@@ -3,7 +3,7 @@ using RingFlash.Reference.Numerics;
 
 namespace RingFlash.Reference.Checkpoint;
 
-/// <summary>How the numbers of a synthetic tensor follow from their index: all that a device needs to make them.</summary>
+/// <summary>How the numbers of a synthetic tensor follow from their index: all that a device needs.</summary>
 /// <param name="Base"><c>fnv1a64(name) XOR seed</c>.</param>
 /// <param name="Offset">The middle of the range.</param>
 /// <param name="Scale">Half its width.</param>

@@ -104,7 +104,8 @@ internal sealed class DeviceConstants(KernelHost host, WorkerPool workers, long 
     public void Dispose()
     {
         passing?.Dispose();
-        foreach (IDisposable owned in (IEnumerable<IDisposable>)[.. matrices.Values, .. experts.Values, .. vectors.Values])
+        IEnumerable<IDisposable> all = [.. matrices.Values, .. experts.Values, .. vectors.Values];
+        foreach (IDisposable owned in all)
         {
             owned.Dispose();
         }

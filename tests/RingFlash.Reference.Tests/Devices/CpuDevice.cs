@@ -1,4 +1,4 @@
-// ILGPU's CPU accelerator for the operator tests, or the card when RINGFLASH_TEST_DEVICE is cuda. Red nowhere by itself.
+// ILGPU's CPU accelerator for the operator tests, or the card if RINGFLASH_TEST_DEVICE is cuda. Red nowhere itself.
 using System;
 using ILGPU;
 using ILGPU.Runtime;

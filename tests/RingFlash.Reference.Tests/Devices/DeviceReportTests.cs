@@ -23,7 +23,10 @@ public sealed class DeviceReportTests : IDisposable
         JsonElement[] sections = [.. report.GetProperty("sections").EnumerateArray()];
         Assert.All(sections, section => Assert.True(section.GetProperty("passed").GetBoolean()));
         Assert.Equal(
-            ["ceilings", "goldens within budget", "bits of vector512 on the goldens", "kernels", "model, bf16", "model, FP8"],
+            [
+                "ceilings", "goldens within budget", "bits of vector512 on the goldens", "kernels", "model, bf16",
+                "model, FP8",
+            ],
             sections.Select(section => section.GetProperty("name").GetString()));
         JsonElement[] measurements =
             [.. sections.SelectMany(section => section.GetProperty("measurements").EnumerateArray())];

@@ -1,4 +1,4 @@
-// Red here: a device makes other synthetic weights than the host, so nothing that is timed or verified with them counts.
+// Red here: a device makes other synthetic weights than the host, so what is timed or verified with them is void.
 using System;
 using System.Linq;
 using FsCheck.Xunit;
@@ -34,7 +34,8 @@ public sealed class SyntheticWeightsTests(CpuDevice device) : IClassFixture<CpuD
             foreach (ElementType type in new[] { ElementType.BFloat16, ElementType.Float32 })
             {
                 TensorInfo typed = tensor with { ElementType = type };
-                CompareWords(host, new SourceMatrix(new SyntheticSource("test", seed, [typed]), typed, false), (row, to) =>
+                SourceMatrix matrix = new(new SyntheticSource("test", seed, [typed]), typed, roundToBFloat16: false);
+                CompareWords(host, matrix, (row, to) =>
                 {
                     float[] values = new float[tensor.Shape[1]];
                     source.Read(tensor, row * tensor.Shape[1], values);
@@ -110,7 +111,7 @@ public sealed class SyntheticWeightsTests(CpuDevice device) : IClassFixture<CpuD
 
     private static float[] CompareWords(KernelHost host, WeightMatrix matrix, Action<int, uint[]> expectedRow)
     {
-        // Two slots, filled with rubbish first: what is behind a row must be cleared, what is beside the slot left alone.
+        // Two slots, filled with rubbish first: what is behind a row is cleared, what is beside the slot is not.
         using DeviceWeight weight = DeviceWeight.Allocate(host, matrix, 2);
         uint[] words = new uint[weight.Matrix.Words.Length];
         Array.Fill(words, 0xDEADBEEFu);

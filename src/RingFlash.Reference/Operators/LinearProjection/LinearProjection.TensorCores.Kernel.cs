@@ -194,7 +194,7 @@ public static partial class LinearProjection
     private static int PiecesOf<TPrecision>()
         where TPrecision : struct, IPrecision => TPrecision.UnitRoundoff < BFloat16Precision.UnitRoundoff ? 2 : 1;
 
-    /// <summary>Starts the copies of 64 k; what lies outside becomes 0. Behind the last step it copies nothing.</summary>
+    /// <summary>Starts the copies of 64 k; what lies outside becomes 0, behind the last step nothing.</summary>
     private static void Stage<TWeights>(
         TensorCoreArguments a, ArrayView<uint> shared, int slot, int weights, int step, int rows, int columns)
         where TWeights : struct, ITensorCoreWeights

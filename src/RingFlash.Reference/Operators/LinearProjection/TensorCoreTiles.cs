@@ -49,7 +49,7 @@ internal readonly record struct TileRow(Float4 First, Float4 Second, Float4 Thir
 /// <param name="Fourth">Outputs 24–31.</param>
 internal readonly record struct TileColumns(UInt2 First, UInt2 Second, UInt2 Third, UInt2 Fourth);
 
-/// <summary>How weights lie in shared memory and become the B of an <c>mma</c>; a type parameter of the kernel.</summary>
+/// <summary>How weights lie in shared memory and become the B of an <c>mma</c>; a type parameter.</summary>
 internal interface ITensorCoreWeights
 {
     /// <summary>The logarithm of the 16-byte pieces that 64 weights take.</summary>

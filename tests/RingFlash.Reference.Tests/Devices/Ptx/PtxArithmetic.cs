@@ -132,7 +132,8 @@ internal static class PtxArithmetic
 
     private static ulong Pair(ulong a, ulong b)
     {
-        static ulong Half(ulong a, ulong b) => BFloat16.FromSingle(BFloat16.ToSingle((ushort)a) * BFloat16.ToSingle((ushort)b));
+        static ulong Half(ulong a, ulong b) =>
+            BFloat16.FromSingle(BFloat16.ToSingle((ushort)a) * BFloat16.ToSingle((ushort)b));
         return Half(a, b) | (Half(a >> 16, b >> 16) << 16);
     }
 

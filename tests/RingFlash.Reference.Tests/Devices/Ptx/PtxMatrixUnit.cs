@@ -101,7 +101,9 @@ internal static class PtxMatrixUnit
         double unit = Math.ScaleB(1, Math.Max(Math.ILogB(largest), -126) - 23);
         sum = addends.Sum(addend => Math.Truncate(addend / unit) * unit); // multiples of unit: exact
         float nearest = (float)sum;
-        return Math.Abs((double)nearest) > Math.Abs(sum) ? MathF.BitIncrement(-MathF.Abs(nearest)) * -MathF.Sign(nearest) : nearest;
+        return Math.Abs((double)nearest) > Math.Abs(sum)
+            ? MathF.CopySign(MathF.BitDecrement(MathF.Abs(nearest)), nearest)
+            : nearest;
     }
 
     private static float Element(ulong pair, int half) => BFloat16.ToSingle((ushort)(pair >> (16 * half)));

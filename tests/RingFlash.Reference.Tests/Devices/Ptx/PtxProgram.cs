@@ -160,7 +160,8 @@ internal sealed partial class PtxProgram
             }
             else
             {
-                foreach (string name in statement.Split((char[])[' ', '\t', ','], StringSplitOptions.RemoveEmptyEntries)[2..])
+                char[] between = [' ', '\t', ','];
+                foreach (string name in statement.Split(between, StringSplitOptions.RemoveEmptyEntries)[2..])
                 {
                     registers.TryAdd(name, registers.Count);
                 }

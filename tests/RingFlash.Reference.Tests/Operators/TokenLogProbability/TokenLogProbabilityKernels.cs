@@ -15,13 +15,13 @@ public sealed class TokenLogProbabilityKernels(CpuDevice device) : IClassFixture
 {
     [Property]
     public void ForwardAndBackwardHaveTheBitsOfVector512(
-        int seed, byte rows, ushort vocabulary, bool specials, byte temperature)
+        int seed, byte rows, ushort vocabulary, byte kind, byte temperature)
     {
         float t = temperature % 3 == 0 ? 1f : 0.3f + (temperature / 100f);
-        Compare(device.OneWarp, seed, rows % 20, 1 + (vocabulary % 400), specials, t);
-        Compare(device.TwoWarps, seed, rows % 20, 1 + (vocabulary % 400), specials, t);
-        Compare(device.Interpreted, seed, rows % 7, 1 + (vocabulary % 60), specials, t);
-        Compare(device.Interpreted, seed, rows % 7, 4 * (1 + (vocabulary % 90)), specials, t);
+        Compare(device.OneWarp, seed, rows % 20, 1 + (vocabulary % 400), kind, t);
+        Compare(device.TwoWarps, seed, rows % 20, 1 + (vocabulary % 400), kind, t);
+        Compare(device.Interpreted, seed, rows % 7, 1 + (vocabulary % 60), kind, t);
+        Compare(device.Interpreted, seed, rows % 7, 4 * (1 + (vocabulary % 90)), kind, t);
     }
 
     [Fact]
@@ -45,9 +45,9 @@ public sealed class TokenLogProbabilityKernels(CpuDevice device) : IClassFixture
     }
 
     private static void Compare(
-        KernelHost host, int seed, int rows, int vocabulary, bool specials, float temperature)
+        KernelHost host, int seed, int rows, int vocabulary, byte kind, float temperature)
     {
-        float[] logits = LogSoftmaxKernels.Logits(rows * vocabulary, seed, specials);
+        float[] logits = LogSoftmaxKernels.Logits(rows * vocabulary, seed, kind);
         float[] upstream = TestValues.WithSpecials<Float32Precision>(rows, ~seed);
         long[] tokens = new long[rows];
         Random random = new(seed);
