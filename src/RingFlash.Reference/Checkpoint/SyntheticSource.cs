@@ -96,7 +96,7 @@ public sealed partial class SyntheticSource : IWeightSource
     /// <returns>A bfloat16 number as float32.</returns>
     public static float Element(ulong sequenceBase, long index, float offset, float scale)
     {
-        float u = (SplitMix64(sequenceBase, index) >> 40) / 16777216f; // 24 bits: exact
+        float u = (int)(SplitMix64(sequenceBase, index) >> 40) / 16777216f; // 24 bits: exact
         float v = (2 * u) - 1; // exact
         float scaled = v * scale;
         return BFloat16.Round(offset + scaled);
@@ -155,6 +155,15 @@ public sealed partial class SyntheticSource : IWeightSource
     public void Dispose()
     {
         // Nothing is held; the interface wants it for sources that keep files open.
+    }
+
+    /// <summary>How the numbers of a tensor are made.</summary>
+    /// <param name="tensor">A tensor of this source.</param>
+    /// <returns>All that a device needs.</returns>
+    internal SyntheticSequence SequenceOf(TensorInfo tensor)
+    {
+        Entry entry = Require(tensor);
+        return new SyntheticSequence(entry.SequenceBase, entry.Offset, entry.Scale);
     }
 
     private Entry Require(TensorInfo tensor)

@@ -44,6 +44,9 @@ public abstract class WeightMatrix
     /// <summary>The smallest format, for those who hold the numbers elsewhere than in panels.</summary>
     internal PanelFormat SmallestFormat => PackedFormat;
 
+    /// <summary>How the numbers are made, where they are synthetic.</summary>
+    internal virtual SyntheticSequence? Sequence => null;
+
     /// <summary>The bytes of memory that <see cref="PackedFormat"/> takes.</summary>
     internal long PackedBytes => WeightPanels.ByteCountOf(PackedFormat, Outputs, Inputs);
 
@@ -126,6 +129,9 @@ public sealed class SourceMatrix : WeightMatrix
         this.tensor = tensor;
         this.roundToBFloat16 = roundToBFloat16 && tensor.ElementType != ElementType.BFloat16;
     }
+
+    /// <inheritdoc/>
+    internal override SyntheticSequence? Sequence => (source as SyntheticSource)?.SequenceOf(tensor);
 
     /// <inheritdoc/>
     protected override PanelFormat PackedFormat => roundToBFloat16 || tensor.ElementType == ElementType.BFloat16

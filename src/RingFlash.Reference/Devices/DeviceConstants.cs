@@ -15,7 +15,7 @@ namespace RingFlash.Reference.Devices;
 /// <param name="host">The device.</param>
 /// <param name="workers">The threads that read.</param>
 /// <param name="byteLimit">The most bytes of matrices that stay.</param>
-internal sealed class DeviceConstants(KernelHost host, WorkerPool workers, long byteLimit)
+internal sealed class DeviceConstants(KernelHost host, WorkerPool workers, long byteLimit) : IDisposable
 {
     /// <summary>The slots of a layer whose experts do not all find room.</summary>
     private const int FewSlots = 16;
@@ -98,5 +98,16 @@ internal sealed class DeviceConstants(KernelHost host, WorkerPool workers, long 
         }
 
         return buffer.View.BaseView;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        passing?.Dispose();
+        IEnumerable<IDisposable> all = [.. matrices.Values, .. experts.Values, .. vectors.Values];
+        foreach (IDisposable owned in all)
+        {
+            owned.Dispose();
+        }
     }
 }

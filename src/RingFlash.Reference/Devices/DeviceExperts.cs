@@ -55,6 +55,9 @@ internal sealed class DeviceExperts : IDisposable
     /// <summary>Whether all experts are there, so that nobody has to ask which are wanted.</summary>
     public bool IsComplete { get; private set; }
 
+    /// <summary>Whether there is a slot for every expert.</summary>
+    public bool HasRoomForAll => slotCount == slots.Length;
+
     /// <summary>Brings experts, as many as there are slots at a time; each batch lasts until the next.</summary>
     /// <param name="wanted">The experts that tokens were routed to.</param>
     /// <param name="workers">The threads that read.</param>
@@ -62,7 +65,7 @@ internal sealed class DeviceExperts : IDisposable
     public IEnumerable<DeviceExperts> Batches(IEnumerable<int> wanted, WorkerPool workers)
     {
         int[] distinct = [.. wanted.Distinct().Order()];
-        if (slotCount == slots.Length)
+        if (HasRoomForAll)
         {
             Bring([.. distinct.Where(index => slots[index] < 0)], keep: true, workers);
             yield return this;

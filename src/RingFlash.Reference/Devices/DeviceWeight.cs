@@ -15,12 +15,14 @@ public sealed class DeviceWeight : IDisposable
     /// <summary>The words that are made and copied at a time: 16 MiB.</summary>
     private const long ChunkWords = 4 << 20;
 
+    private readonly KernelHost host;
     private readonly MemoryBuffer1D<uint, Stride1D.Dense> words;
     private readonly MemoryBuffer1D<float, Stride1D.Dense>? scales;
     private readonly int scaleCount;
 
     private DeviceWeight(KernelHost host, WeightMatrix shape, PanelFormat format, int slots)
     {
+        this.host = host;
         Format = format;
         int pitch = PitchOf(shape, format);
         words = host.Accelerator.Allocate1D<uint>((long)slots * shape.Outputs * pitch);
@@ -100,6 +102,12 @@ public sealed class DeviceWeight : IDisposable
     {
         ArgumentNullException.ThrowIfNull(matrix);
         ArgumentNullException.ThrowIfNull(workers);
+        if (matrix is SyntheticFloat8Matrix || (host.IsCuda && matrix.Sequence is not null))
+        {
+            Generate(slot, matrix);
+            return true;
+        }
+
         if (scales is not null)
         {
             Float8BlockMatrix blocks = (Float8BlockMatrix)matrix;
@@ -115,6 +123,27 @@ public sealed class DeviceWeight : IDisposable
         }
 
         return FillWords((long)slot * matrix.Outputs * Matrix.Pitch, matrix, workers);
+    }
+
+    /// <summary>Makes a synthetic matrix in a slot, by the device itself.</summary>
+    /// <param name="slot">The slot.</param>
+    /// <param name="matrix">A matrix with a <see cref="WeightMatrix.Sequence"/>.</param>
+    internal void Generate(int slot, WeightMatrix matrix)
+    {
+        SyntheticSequence sequence = matrix.Sequence!.Value;
+        SyntheticWeights.Arguments arguments = new(
+            Matrix.Words,
+            Matrix.Scales,
+            (long)slot * matrix.Outputs * Matrix.Pitch,
+            (long)slot * scaleCount,
+            matrix.Outputs,
+            matrix.Inputs,
+            Matrix.Pitch,
+            matrix is SyntheticFloat8Matrix { HasPowerOfTwoScale: true } ? 1 : 0,
+            sequence.Base,
+            sequence.Offset,
+            sequence.Scale);
+        SyntheticWeights.Launch(host, arguments, Format);
     }
 
     /// <inheritdoc/>
@@ -135,7 +164,7 @@ public sealed class DeviceWeight : IDisposable
 
     private static PanelFormat FormatOf(WeightMatrix matrix) => matrix switch
     {
-        Float8BlockMatrix => PanelFormat.Float8E4M3,
+        Float8BlockMatrix or SyntheticFloat8Matrix => PanelFormat.Float8E4M3,
         _ => matrix.SmallestFormat,
     };
 

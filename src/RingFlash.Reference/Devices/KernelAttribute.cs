@@ -21,6 +21,9 @@ public sealed class KernelAttribute : Attribute
     /// <summary>Tensor core instructions (<c>mma.sync</c>) in the text.</summary>
     public int MatrixInstructions { get; init; }
 
+    /// <summary>Copies from global to shared memory past the registers (<c>cp.async</c>) in the text.</summary>
+    public int AsynchronousCopies { get; init; }
+
     /// <summary>Whether local memory is meant: a naive kernel that is there to be read may index an array.</summary>
     public bool LocalMemory { get; init; }
 

@@ -49,6 +49,9 @@ public class KernelHost : IDisposable
     /// <summary>The warps of a group.</summary>
     public int Warps { get; }
 
+    /// <summary>The most warps that a launch may ask for: 8 on a card, where 256 threads have 255 registers.</summary>
+    public virtual int MostWarps => IsCuda ? 8 : Warps;
+
     /// <summary>The threads of a group.</summary>
     public int Threads => Lanes * Warps;
 
@@ -156,7 +159,7 @@ public class KernelHost : IDisposable
         where TArguments : struct
     {
         ArgumentNullException.ThrowIfNull(kernel);
-        LoadedKernel loaded = Prepare<TArguments>(kernel.Method, grid.SharedBytes);
+        LoadedKernel loaded = Prepare<TArguments>(kernel.Method, grid);
         ((Action<AcceleratorStream, KernelConfig, TArguments>)loaded.Launcher)(
             Accelerator.DefaultStream, Configure(grid), arguments);
     }
@@ -183,14 +186,16 @@ public class KernelHost : IDisposable
         return context;
     }
 
-    private LoadedKernel Prepare<TArguments>(MethodInfo method, int sharedBytes)
+    private LoadedKernel Prepare<TArguments>(MethodInfo method, in LaunchGrid grid)
         where TArguments : struct
     {
         if (!kernels.TryGetValue(method, out LoadedKernel? loaded))
         {
-            loaded = Load<TArguments>(method);
+            loaded = Load<TArguments>(method, grid);
             kernels.Add(method, loaded);
         }
+
+        int sharedBytes = grid.SharedBytes;
 
         // Above 48 KB, static and dynamic together, a card has to be asked; asking for less does no harm.
         if (sharedBytes > loaded.SharedBytes && loaded.Kernel is CudaKernel kernel)
@@ -202,15 +207,16 @@ public class KernelHost : IDisposable
         return loaded;
     }
 
-    private LoadedKernel Load<TArguments>(MethodInfo method)
+    private LoadedKernel Load<TArguments>(MethodInfo method, in LaunchGrid grid)
         where TArguments : struct
     {
         KernelAttribute declared = method.GetCustomAttribute<KernelAttribute>()
             ?? throw new InvalidOperationException($"{method.Name} has no [Kernel], so nothing has checked it");
-        if (Threads > declared.MaximumThreads)
+        int threads = Lanes * WarpsOf(grid);
+        if (threads > declared.MaximumThreads)
         {
             throw new InvalidOperationException(
-                $"{method.Name} is compiled for {declared.MaximumThreads} threads; a group has {Threads}");
+                $"{method.Name} is compiled for {declared.MaximumThreads} threads; a group has {threads}");
         }
 
         KernelSpecialization specialization =
@@ -227,9 +233,11 @@ public class KernelHost : IDisposable
             kernel, kernel.CreateLauncherDelegate<Action<AcceleratorStream, KernelConfig, TArguments>>());
     }
 
+    private int WarpsOf(in LaunchGrid grid) => grid.Warps == 0 ? Warps : grid.Warps;
+
     private KernelConfig Configure(in LaunchGrid grid) => new(
         new Index3D(grid.X, grid.Y, grid.Z),
-        new Index3D(Lanes, Warps, 1),
+        new Index3D(Lanes, WarpsOf(grid), 1),
         grid.SharedBytes == 0
             ? SharedMemoryConfig.Empty
             : SharedMemoryConfig.RequestDynamic<byte>(grid.SharedBytes));

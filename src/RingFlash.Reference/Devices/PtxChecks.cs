@@ -46,6 +46,12 @@ public static partial class PtxChecks
             faults.Add($"{matrices} tensor core instructions, {declared.MatrixInstructions} declared");
         }
 
+        int copies = AsynchronousCopy().Count(ptx);
+        if (copies != declared.AsynchronousCopies)
+        {
+            faults.Add($"{copies} copies past the registers, {declared.AsynchronousCopies} declared");
+        }
+
         return faults;
     }
 
@@ -105,4 +111,7 @@ public static partial class PtxChecks
 
     [GeneratedRegex(@"\bmma\.sync\.")]
     private static partial Regex MatrixInstruction();
+
+    [GeneratedRegex(@"\bcp\.async\.cg\.")]
+    private static partial Regex AsynchronousCopy();
 }

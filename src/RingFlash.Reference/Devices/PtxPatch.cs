@@ -13,6 +13,8 @@ namespace RingFlash.Reference.Devices;
 /// atomics, intrinsics and calls; the driver's compiler believes it. <c>.uni</c> is removed from every predicated
 /// branch.</para>
 /// <para>Target: ILGPU writes sm_80 at most; sm_90 is needed for conversions from e4m3.</para>
+/// <para>Alignment: ILGPU aligns dynamic shared memory like its elements; copies and matrices of 16 bytes need
+/// more.</para>
 /// <para>Contraction: <c>mul</c>, <c>add</c> and <c>sub</c> without a rounding word may be fused by the driver's
 /// compiler; with <c>.rn</c> they may not, so a product is rounded before it is added, as on the CPU.</para>
 /// <para>Division: neither ILGPU nor the driver's compiler makes a shift of an unsigned division by a power of two;
@@ -42,6 +44,7 @@ public static partial class PtxPatch
 
         string text = PredicatedUniform().Replace(ptx, "$1");
         text = TargetLine().Replace(text, ".target " + Target);
+        text = DynamicShared().Replace(text, "${1}16$2");
         text = Contractible().Replace(text, "$1.rn.$2");
         return Division().Replace(text, division =>
         {
@@ -73,6 +76,9 @@ public static partial class PtxPatch
 
     [GeneratedRegex(@"(?m)^\.target\s+sm_\d+a?")]
     private static partial Regex TargetLine();
+
+    [GeneratedRegex(@"(\.extern\s+\.shared\s+\.align\s+)\d+(\s+\.b8\s+__dyn_shared_alloca\b)")]
+    private static partial Regex DynamicShared();
 
     [GeneratedRegex(@"\bdiv\.u32\s+(%r\d+), (%r\d+), (\d+);")]
     private static partial Regex Division();

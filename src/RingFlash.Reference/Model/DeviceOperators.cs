@@ -96,6 +96,11 @@ public sealed partial class DeviceOperators<TPrecision> : Float32Operators<TPrec
     public override HostTensor<float> LinearProjection(HostTensor<float> x, WeightMatrix weight, float[] bias)
     {
         ArgumentNullException.ThrowIfNull(weight);
+        if (TensorCores && !quantiseActivations && x.Rows >= FewestRowsForTensorCores)
+        {
+            return FastProduct(x, weight, bias);
+        }
+
         HostTensor<float> y = Result(x, weight.Outputs);
         if (!quantiseActivations || weight is not Float8BlockMatrix)
         {
@@ -179,11 +184,7 @@ public sealed partial class DeviceOperators<TPrecision> : Float32Operators<TPrec
             return base.RoutedExperts(x, decision, experts);
         }
 
-        DeviceExperts there = constants.Experts(experts, experts.ExpertCount, index =>
-        {
-            ExpertWeights expert = experts.Expert(index);
-            return (expert.Gate, expert.Up, expert.Down);
-        });
+        DeviceExperts there = ExpertsOf(experts);
         int topK = decision.TopK;
         int assignments = x.Rows * topK;
         Operators.RoutedExperts.ExpertRoom room = new(
@@ -252,6 +253,13 @@ public sealed partial class DeviceOperators<TPrecision> : Float32Operators<TPrec
             part.Rows,
             part.Width);
     }
+
+    private DeviceExperts ExpertsOf(SparseWeights experts) =>
+        constants.Experts(experts, experts.ExpertCount, index =>
+        {
+            ExpertWeights expert = experts.Expert(index);
+            return (expert.Gate, expert.Up, expert.Down);
+        });
 
     private HostTensor<float> Product<TRounding>(
         HostTensor<float> x, WeightMatrix weight, float[] bias, HostTensor<float> y)

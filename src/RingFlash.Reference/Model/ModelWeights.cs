@@ -105,6 +105,16 @@ public sealed class ModelWeights
             : [.. matrices, LanguageModelHead, MultiToken.EmbeddingHiddenProjection, .. Products(MultiToken.Block)];
     }
 
+    /// <summary>The matrices that every token is multiplied with, in the order of the forward pass.</summary>
+    /// <returns>Each matrix once.</returns>
+    internal IEnumerable<WeightMatrix> DenseProducts()
+    {
+        IEnumerable<WeightMatrix> matrices = Enumerable.Range(0, configuration.LayerCount).SelectMany(Dense);
+        return MultiToken is null
+            ? [.. matrices, LanguageModelHead]
+            : [.. matrices, LanguageModelHead, .. Dense(configuration.LayerCount)];
+    }
+
     /// <summary>The sparse blocks of all layers, that of the MTP layer last.</summary>
     /// <returns>Each block once.</returns>
     internal IEnumerable<SparseWeights> SparseLayers() =>
@@ -186,9 +196,12 @@ public sealed class ModelWeights
     private WeightMatrix Matrix(string name)
     {
         TensorInfo tensor = Find(name);
-        return tensor.ElementType == ElementType.Float8E4M3
-            ? new Float8BlockMatrix(source, tensor, Find($"{name}_scale_inv"))
-            : new SourceMatrix(source, tensor, roundToBFloat16);
+        return (tensor.ElementType == ElementType.Float8E4M3, source) switch
+        {
+            (true, SyntheticSource synthetic) => new SyntheticFloat8Matrix(synthetic, tensor),
+            (true, _) => new Float8BlockMatrix(source, tensor, Find($"{name}_scale_inv")),
+            _ => new SourceMatrix(source, tensor, roundToBFloat16),
+        };
     }
 
     // Of a tensor that need not be looked at: making the matrix would read its scales.

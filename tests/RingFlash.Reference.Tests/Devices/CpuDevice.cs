@@ -1,4 +1,4 @@
-// ILGPU's CPU accelerator for the operator tests. Red nowhere by itself.
+// ILGPU's CPU accelerator for the operator tests, or the card if RINGFLASH_TEST_DEVICE is cuda. Red nowhere itself.
 using System;
 using ILGPU;
 using ILGPU.Runtime;
@@ -10,19 +10,21 @@ namespace RingFlash.Reference.Tests.Devices;
 public sealed class CpuDevice : IDisposable
 {
     /// <summary>One warp: a group is started in a fifth of a millisecond.</summary>
-    public KernelHost OneWarp { get; } = KernelHost.OpenCpu();
+    public KernelHost OneWarp { get; } = Open(1);
 
     /// <summary>Two warps, so that a kernel that forgets one is seen.</summary>
-    public KernelHost TwoWarps { get; } = KernelHost.OpenCpu(warps: 2);
+    public KernelHost TwoWarps { get; } = Open(2);
 
     /// <summary>The C# of the fast kernels, which a plain CPU accelerator leaves to cards; slow.</summary>
-    public KernelHost Fast { get; } = new FastHost();
+    public KernelHost Fast { get; } = IsOnCard ? Open(1) : new FastHost();
 
     /// <summary>The PTX of the kernels, fast ones where there are any, interpreted; also with two warps.</summary>
     public KernelHost Interpreted { get; } = new InterpretedHost(warps: 2);
 
     /// <summary>All three.</summary>
     public KernelHost[] All => [OneWarp, TwoWarps, Interpreted];
+
+    private static bool IsOnCard => Environment.GetEnvironmentVariable("RINGFLASH_TEST_DEVICE") == "cuda";
 
     /// <summary>An array on a device for as long as a test runs.</summary>
     public static ArrayView<T> Bring<T>(KernelHost host, T[] values)
@@ -47,6 +49,8 @@ public sealed class CpuDevice : IDisposable
         view.CopyToCPU(values);
         return values;
     }
+
+    private static KernelHost Open(int warps) => IsOnCard ? KernelHost.OpenCuda() : KernelHost.OpenCpu(warps);
 
     public void Dispose()
     {

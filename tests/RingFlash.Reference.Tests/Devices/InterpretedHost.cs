@@ -29,6 +29,9 @@ public sealed class InterpretedHost(int warps) : KernelHost(warps)
     public override int MostGroups => 2;
 
     /// <inheritdoc/>
+    public override int MostWarps => 4;
+
+    /// <inheritdoc/>
     protected override void LaunchAligned<TArguments>(
         Action<TArguments> kernel, in LaunchGrid grid, in TArguments arguments)
     {
@@ -42,7 +45,7 @@ public sealed class InterpretedHost(int warps) : KernelHost(warps)
         List<(long Address, long Bytes)> views = [];
         using MemoryStream bytes = new();
         Write(arguments, typeof(TArguments), bytes, views);
-        machine.Run(bytes.ToArray(), views, grid, Warps);
+        machine.Run(bytes.ToArray(), views, grid, grid.Warps == 0 ? Warps : grid.Warps);
     }
 
     private static string TextOf(MethodInfo method)

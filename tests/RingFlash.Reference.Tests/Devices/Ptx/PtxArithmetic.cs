@@ -1,6 +1,7 @@
 // What the arithmetic instructions of PTX do. Red nowhere by itself: an instruction that is not here is refused.
 using System;
 using System.Numerics;
+using RingFlash.Reference.Numerics;
 
 namespace RingFlash.Reference.Tests.Devices.Ptx;
 
@@ -11,6 +12,11 @@ internal static class PtxArithmetic
     public static Func<ulong, ulong, ulong, ulong>? Find(string[] words)
     {
         string type = words[^1];
+        if (type == "bf16x2")
+        {
+            return string.Join('.', words) == "mul.rn.bf16x2" ? (a, b, _) => Pair(a, b) : null;
+        }
+
         return PtxTypes.IsFloat(type) && words[0] is not ("mov" or "selp" or "cvt" or "setp" or "testp")
             ? FindSingle(string.Join('.', words))
             : FindOther(words, type);
@@ -83,6 +89,8 @@ internal static class PtxArithmetic
                 return (a, b, _) => (uint)b >= width ? 0 : PtxTypes.Cut(type, a << (int)b);
             case "shr":
                 return (a, b, _) => Cut(Shift(type, I(a), Math.Min((int)Math.Min((uint)b, 64u), width)));
+            case "prmt" when words.Length == 2:
+                return Permute;
             case "popc":
                 return (a, _, _) => (ulong)BitOperations.PopCount(PtxTypes.Cut(type, a));
             case "clz":
@@ -102,6 +110,31 @@ internal static class PtxArithmetic
             default:
                 return null;
         }
+    }
+
+    /// <summary>Byte i of the result is the byte of b:a that nibble i of the selector names.</summary>
+    private static ulong Permute(ulong a, ulong b, ulong selector)
+    {
+        ulong bytes = (b << 32) | (uint)a, result = 0;
+        for (int i = 0; i < 4; i++)
+        {
+            ulong choice = (selector >> (4 * i)) & 15;
+            if (choice > 7)
+            {
+                throw new NotSupportedException("prmt with a sign");
+            }
+
+            result |= ((bytes >> (8 * (int)choice)) & 0xFF) << (8 * i);
+        }
+
+        return result;
+    }
+
+    private static ulong Pair(ulong a, ulong b)
+    {
+        static ulong Half(ulong a, ulong b) =>
+            BFloat16.FromSingle(BFloat16.ToSingle((ushort)a) * BFloat16.ToSingle((ushort)b));
+        return Half(a, b) | (Half(a >> 16, b >> 16) << 16);
     }
 
     private static long Shift(string type, long value, int by) =>

@@ -147,6 +147,12 @@ internal sealed class PtxMachine
 
     private void Exchange(PtxThread[] warp, PtxInstruction instruction)
     {
+        if (instruction.Words[0] != "shfl")
+        {
+            PtxMatrixUnit.Run(program, shared, warp, instruction);
+            return;
+        }
+
         // shfl.sync.mode.b32 d, a, b, c, mask;
         string[] operands = instruction.Operands;
         int to = program.Register(operands[0].Split('|')[0]);
@@ -187,7 +193,11 @@ internal sealed class PtxMachine
             case "bar":
                 return thread => thread.State = PtxState.AtBarrier;
             case "shfl":
+            case "ldmatrix":
+            case "mma":
                 return thread => thread.State = PtxState.AtShuffle;
+            case "cp":
+                return CompileCopy(instruction);
             case "ld":
             case "st":
                 return CompileAccess(words, operands);
@@ -206,6 +216,54 @@ internal sealed class PtxMachine
                 from[0].Read(thread.Registers), from[1].Read(thread.Registers), from[2].Read(thread.Registers)),
             _ => throw new NotSupportedException($"{instruction.Text} at {index}"),
         };
+    }
+
+    /// <summary>
+    /// Copies to shared memory arrive as late as they may: at the wait. Until then there is rubbish in their place.
+    /// </summary>
+    private Action<PtxThread> CompileCopy(PtxInstruction instruction)
+    {
+        string[] operands = instruction.Operands;
+        switch (instruction.Opcode)
+        {
+            case "cp.async.commit_group":
+                return thread => thread.Copies.Add([]);
+            case "cp.async.wait_group":
+                int younger = (int)program.Operand(operands[0]).Number;
+                return thread =>
+                {
+                    for (; thread.Copies.Count - 1 > younger; thread.Copies.RemoveAt(0))
+                    {
+                        foreach (PtxCopy copy in thread.Copies[0])
+                        {
+                            copy.Bytes.CopyTo(shared.Access(thread.Number, copy.Place, 16, store: true));
+                        }
+                    }
+                };
+            case "cp.async.cg.shared.global" when operands[2] == "16":
+                PtxOperand to = program.Operand(operands[0].Trim('[', ']'));
+                PtxOperand from = program.Operand(operands[1].Trim('[', ']')), count = program.Operand(operands[3]);
+                return thread =>
+                {
+                    int place = (int)to.Read(thread.Registers), bytes = (int)count.Read(thread.Registers);
+                    long source = (long)from.Read(thread.Registers);
+                    if (source % 16 != 0)
+                    {
+                        throw new PtxFault($"thread {thread.Number}: 16 bytes at {source}, which is not aligned");
+                    }
+
+                    byte[] values = new byte[16];
+                    if (bytes != 0)
+                    {
+                        Find(thread, "global", source, bytes, store: false, readOnly: true).CopyTo(values);
+                    }
+
+                    Find(thread, "shared", place, 16, store: true, readOnly: false).Fill(0xFF);
+                    thread.Copies[^1].Add(new PtxCopy(place, values));
+                };
+            default:
+                throw new NotSupportedException(instruction.Text);
+        }
     }
 
     private Action<PtxThread> CompileAccess(string[] words, string[] operands)

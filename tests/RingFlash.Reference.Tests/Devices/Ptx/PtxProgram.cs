@@ -160,7 +160,11 @@ internal sealed partial class PtxProgram
             }
             else
             {
-                registers.TryAdd(statement.Split(' ', '\t')[^1], registers.Count);
+                char[] between = [' ', '\t', ','];
+                foreach (string name in statement.Split(between, StringSplitOptions.RemoveEmptyEntries)[2..])
+                {
+                    registers.TryAdd(name, registers.Count);
+                }
             }
         }
         else if (Memory().Match(statement) is { Success: true } memory)

@@ -1,4 +1,6 @@
 // A thread of PtxMachine. Red nowhere by itself.
+using System.Collections.Generic;
+
 namespace RingFlash.Reference.Tests.Devices.Ptx;
 
 /// <summary>Where a thread stands: running, waiting for others, or done.</summary>
@@ -20,7 +22,13 @@ internal sealed class PtxThread(int number, int registers, int localBytes)
 
     public byte[] Local { get; } = new byte[localBytes];
 
+    /// <summary>Groups of copies on their way, the oldest first; the last one is open.</summary>
+    public List<List<PtxCopy>> Copies { get; } = [[]];
+
     public int Next { get; set; }
 
     public PtxState State { get; set; }
 }
+
+/// <summary>A copy on its way to shared memory.</summary>
+internal readonly record struct PtxCopy(int Place, byte[] Bytes);
