@@ -37,7 +37,8 @@ public sealed class SoftmaxKernels(CpuDevice device) : IClassFixture<CpuDevice>
         where TPrecision : struct, IPrecision
     {
         int length = rows * keys;
-        float[] scores = Array.ConvertAll(LogSoftmaxKernels.Logits(length, seed, kind), TPrecision.Round);
+        float[] scores = Array.ConvertAll(
+            LogSoftmaxKernels.Logits(length, seed, kind), value => TPrecision.Round(value));
         byte[] visible = new byte[masked ? length : 0];
         Random random = new(seed);
         for (int i = 0; i < visible.Length; i++)
