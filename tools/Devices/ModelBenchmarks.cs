@@ -64,7 +64,7 @@ internal sealed class ModelBenchmarks(KernelHost host, MeasuredCeilings limits, 
         bool fp8,
         List<Measurement> measurements)
     {
-        int prompt = isRehearsal ? 70 : 4096, steps = isRehearsal ? 2 : 64;
+        int prompt = isRehearsal ? 64 : 4096, steps = isRehearsal ? 1 : 64;
         RingFlashModel<float> forward = new(model, weights, operators);
         KeyValueCache<float> cache = new(model, batch: 1, capacity: prompt + steps);
         string size = string.Create(CultureInfo.InvariantCulture, $"{prompt} tokens");
@@ -168,11 +168,11 @@ internal sealed class ModelBenchmarks(KernelHost host, MeasuredCeilings limits, 
     {
         DeclaredLayerCount = 2,
         FirstDenseLayerCount = 1,
-        HiddenSize = 64,
+        HiddenSize = 32,
         IntermediateSize = 32,
         ExpertIntermediateSize = 32,
-        VocabularySize = 64,
-        AttentionHeadCount = 2,
+        VocabularySize = 32,
+        AttentionHeadCount = 1,
         KeyValueHeadCount = 1,
         HeadDimension = 128, // the rotary channels are half of it
         ExpertCount = 8,

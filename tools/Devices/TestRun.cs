@@ -19,7 +19,7 @@ internal static partial class TestRun
     /// <returns>The totals, and the names of what failed.</returns>
     public static ReportSection Start(ReportOptions options)
     {
-        ProcessStartInfo info = new(options.Tests!) { RedirectStandardOutput = true };
+        ProcessStartInfo info = new(options.Tests!, ["-noColor"]) { RedirectStandardOutput = true };
         foreach (string name in options.IsRehearsal ? ["*.ResidualAddKernels"] : Classes)
         {
             info.ArgumentList.Add("-class");

@@ -20,14 +20,13 @@ public sealed class LinearProjectionTensorCores(CpuDevice device) : IClassFixtur
         { 1, 1, 1 },
         { 3, 130, 33 },
         { 17, 65, 8 },
-        { 64, 64, 32 },
     };
 
     [Theory]
     [MemberData(nameof(Shapes))]
     public void ErrorsAreWithinThePagesBudget(int tokens, int inputs, int outputs)
     {
-        KernelHost host = tokens == 3 ? device.TwoWarps : device.OneWarp;
+        KernelHost host = tokens == 1 ? device.TwoWarps : device.OneWarp;
         bool bias = inputs % 2 == 1;
         Compare<BFloat16Precision>(host, tokens, inputs, outputs, bias);
         Compare<Float32Precision>(host, tokens, inputs, outputs, bias);
@@ -35,6 +34,7 @@ public sealed class LinearProjectionTensorCores(CpuDevice device) : IClassFixtur
 
     [Theory]
     [MemberData(nameof(Shapes))]
+    [InlineData(64, 64, 32)]
     [InlineData(65, 257, 35)]
     [InlineData(130, 300, 70)]
     [InlineData(4, 512, 129)]
