@@ -12,7 +12,7 @@ namespace RingFlash.Cli.Reports;
 
 /// <summary>What it takes to run a model.</summary>
 /// <param name="ContextLength">The tokens in the cache that the sums count.</param>
-/// <param name="Resident">Bytes with all matrices in memory; of the embedding table rows are read.</param>
+/// <param name="Resident">Bytes with all matrices in memory but the embedding table.</param>
 /// <param name="Streamed">The least bytes, weights read as they are used.</param>
 /// <param name="CachePerToken">Bytes of keys and values of one token.</param>
 internal sealed record MemoryNeeds(int ContextLength, long Resident, long Streamed, long CachePerToken);
