@@ -8,7 +8,7 @@ namespace RingFlash.Reference.Benchmarks;
 /// <param name="Seconds">The operator, one call.</param>
 /// <param name="ReadSeconds">Reading as many bytes; null where that is far from binding and was not measured.</param>
 /// <param name="ComputeSeconds">As many operations; null where that is far from binding.</param>
-/// <param name="SecondsAlone">The operator on one thread; null where it is not bound by computing, or no other thread
+/// <param name="SecondsAlone">The operator on one thread; null where it does little to a byte, or no other thread
 /// takes part.</param>
 public sealed record BenchmarkSample(
     double Seconds, double? ReadSeconds, double? ComputeSeconds, double? SecondsAlone = null)

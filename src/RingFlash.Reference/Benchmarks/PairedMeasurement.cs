@@ -15,6 +15,10 @@ internal sealed class PairedMeasurement
     // A ceiling that is this far below the other one cannot be the floor, whatever the noise.
     private const double FarFromBinding = 4;
 
+    // Where one thread is timed too. A fixed intensity and not the measured ceilings, so that a busy machine measures
+    // the same cases as a quiet one; of the machines seen, computing is the floor from about 6 operations a byte on.
+    private const double ComputingOperationsPerByte = 6;
+
     private const double WarmUpSeconds = 0.1;
     private const int WarmUpCalls = 40; // the runtime recompiles a method after thirty calls
 
@@ -55,7 +59,8 @@ internal sealed class PairedMeasurement
         double reading = next.Bytes / known.ReadBytesPerSecond;
         double computing = next.Operations / known.OperationsPerSecond;
         int repeats = (int)Math.Ceiling(ShortestSample / WarmUp(run));
-        bool comparesWithOne = workers.ThreadCount > 1 && computing > reading;
+        bool comparesWithOne =
+            workers.ThreadCount > 1 && next.Operations > ComputingOperationsPerByte * next.Bytes;
         List<BenchmarkSample> samples = [];
         long began = Stopwatch.GetTimestamp();
         while (samples.Count < options.FewestRounds
