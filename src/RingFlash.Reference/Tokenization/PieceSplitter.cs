@@ -7,8 +7,8 @@ namespace RingFlash.Reference.Tokenization;
 /// </summary>
 /// <remarks>
 /// <para>The alternatives of <see cref="Pattern"/>, the first that matches wins: (a) an English contraction; (b) at
-/// most one character that is no letter, number, CR or LF, then letters; (c) one number character; (d) a space if there is
-/// one, then signs, then CRs and LFs; (e) white space up to and with its last CR or LF; (f) white space but for its
+/// most one character that is no letter, number, CR or LF, then letters; (c) one number character; (d) a space if there
+/// is one, then signs, then CRs and LFs; (e) white space up to and with its last CR or LF; (f) white space but for its
 /// last character, or all of it at the end of the text; (g) white space.</para>
 /// <para>Together they match every character, so the pieces are the whole text. The possessive quantifiers never hold
 /// back a character that the rest of their alternative could use, so greedy ones would match the same.</para>
