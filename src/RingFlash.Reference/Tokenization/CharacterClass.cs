@@ -28,8 +28,8 @@ internal enum CharacterClass : byte
 
 /// <summary>
 /// Looks up classes. <c>\p{L}</c> and <c>\p{N}</c> are .NET's general categories, <c>\s</c> is the property
-/// White_Space; over all 1 114 112 code points they are what Hugging Face's engine (oniguruma) says, both at Unicode
-/// 16.
+/// White_Space; over all code points but NUL they are what Hugging Face's engine (oniguruma) says, both at
+/// Unicode 16.
 /// </summary>
 internal static class CharacterClasses
 {
