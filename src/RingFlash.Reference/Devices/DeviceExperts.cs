@@ -118,7 +118,7 @@ internal sealed class DeviceExperts : IDisposable
             slots[experts[place]] = slot;
         }
 
-        table.CopyFromCPU(slots);
+        Table.Bring(slots);
         IsComplete = !slots.Contains(-1);
     }
 

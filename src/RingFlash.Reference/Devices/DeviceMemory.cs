@@ -36,7 +36,7 @@ internal sealed class DeviceMemory<T> : ITensorMemory<T>
         DeviceMemory<T> memory = Of(host, storage);
         if (!storage.IsOnDevice && storage.Count > 0)
         {
-            memory.View.CopyFromCPU(ref storage.OnHost()[0], storage.Count);
+            memory.View.Bring(storage.OnHost());
             host.Uploads++;
         }
 
@@ -60,7 +60,7 @@ internal sealed class DeviceMemory<T> : ITensorMemory<T>
         if (count > 0)
         {
             host.Synchronize();
-            View.CopyToCPU(ref values[0], count);
+            View.Fetch(values);
             host.Downloads++;
         }
     }

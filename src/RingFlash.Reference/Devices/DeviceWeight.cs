@@ -119,7 +119,7 @@ public sealed class DeviceWeight : IDisposable
                 at += rowScales.Length;
             }
 
-            scales.View.SubView((long)slot * scaleCount, scaleCount).CopyFromCPU(values);
+            scales.View.BaseView.SubView((long)slot * scaleCount, scaleCount).Bring(values);
         }
 
         return FillWords((long)slot * matrix.Outputs * Matrix.Pitch, matrix, workers);
@@ -195,8 +195,7 @@ public sealed class DeviceWeight : IDisposable
                     }
                 }
             });
-            words.View.SubView(start + ((long)first * pitch), (long)count * pitch)
-                .CopyFromCPU(ref chunk[0], (long)count * pitch);
+            words.View.BaseView.SubView(start + ((long)first * pitch), (long)count * pitch).Bring(chunk);
         }
 
         return fits;

@@ -79,7 +79,7 @@ public sealed partial class DeviceOperators<TPrecision> : Float32Operators<TPrec
         HostTensor<float> Bring(float[] values)
         {
             HostTensor<float> tensor = Result<float>(batch, positions.Length / batch, rotaryDim);
-            DeviceMemory<float>.Write(host, tensor.Storage).CopyFromCPU(ref values[0], values.Length);
+            DeviceMemory<float>.Write(host, tensor.Storage).Bring(values);
             return tensor;
         }
     }

@@ -139,7 +139,7 @@ public sealed partial class DeviceObjective : IDisposable
         float[] terms = new float[2 * arguments.Rollouts];
         if (terms.Length > 0)
         {
-            arguments.Terms.CopyToCPU(terms);
+            arguments.Terms.Fetch(terms);
         }
 
         float loss = Sum(terms.AsSpan(0, arguments.Rollouts));

@@ -115,10 +115,10 @@ public sealed class SyntheticWeightsTests(CpuDevice device) : IClassFixture<CpuD
         using DeviceWeight weight = DeviceWeight.Allocate(host, matrix, 2);
         uint[] words = new uint[weight.Matrix.Words.Length];
         Array.Fill(words, 0xDEADBEEFu);
-        weight.Matrix.Words.SubView(0, words.Length).CopyFromCPU(words);
+        weight.Matrix.Words.SubView(0, words.Length).Bring(words);
         weight.Generate(1, matrix);
         host.Synchronize();
-        weight.Matrix.Words.SubView(0, words.Length).CopyToCPU(words);
+        weight.Matrix.Words.SubView(0, words.Length).Fetch(words);
         Assert.All(words[..(words.Length / 2)], word => Assert.Equal(0xDEADBEEFu, word));
         int pitch = weight.Matrix.Pitch;
         for (int row = 0; row < matrix.Outputs; row++)
@@ -133,7 +133,7 @@ public sealed class SyntheticWeightsTests(CpuDevice device) : IClassFixture<CpuD
         float[] scales = new float[weight.Matrix.Scales.Length];
         if (scales.Length > 0)
         {
-            weight.Matrix.Scales.SubView(0, scales.Length).CopyToCPU(scales);
+            weight.Matrix.Scales.SubView(0, scales.Length).Fetch(scales);
         }
 
         return scales[(scales.Length / 2)..];

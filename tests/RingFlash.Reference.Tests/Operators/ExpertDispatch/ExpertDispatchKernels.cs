@@ -32,9 +32,9 @@ public sealed class ExpertDispatchKernels(CpuDevice device) : IClassFixture<CpuD
             ExpertDispatch.Launch(
                 host, CpuDevice.Bring(host, indices), topK, experts, rowView, tokenView, offsetView);
             host.Synchronize();
-            rowView.CopyToCPU(sorted);
-            tokenView.CopyToCPU(owners);
-            offsetView.CopyToCPU(offsets);
+            rowView.Fetch(sorted);
+            tokenView.Fetch(owners);
+            offsetView.Fetch(offsets);
             Assert.Equal(expected.Rows.ToArray(), sorted);
             Assert.Equal(sorted.Select(row => row / topK), owners);
             for (int active = 0; active < expected.ActiveExperts.Length; active++)
