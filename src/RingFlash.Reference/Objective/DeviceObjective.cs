@@ -137,11 +137,7 @@ public sealed partial class DeviceObjective : IDisposable
     {
         host.Synchronize();
         float[] terms = new float[2 * arguments.Rollouts];
-        if (terms.Length > 0)
-        {
-            arguments.Terms.Fetch(terms);
-        }
-
+        arguments.Terms.Fetch(terms);
         float loss = Sum(terms.AsSpan(0, arguments.Rollouts));
         return arguments.Divergence < 0
             ? loss
@@ -160,12 +156,8 @@ public sealed partial class DeviceObjective : IDisposable
     {
         MemoryBuffer1D<T, Stride1D.Dense> buffer = host.Accelerator.Allocate1D<T>(Math.Max(1, values.Length));
         buffers.Add(buffer);
-        ArrayView1D<T, Stride1D.Dense> view = buffer.View.SubView(0, values.Length);
-        if (values.Length > 0)
-        {
-            view.CopyFromCPU(values);
-        }
-
-        return view.BaseView;
+        ArrayView<T> view = buffer.View.BaseView.SubView(0, values.Length);
+        view.Bring(values);
+        return view;
     }
 }

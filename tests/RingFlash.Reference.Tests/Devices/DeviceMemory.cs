@@ -17,9 +17,9 @@ internal sealed class DeviceMemory(KernelHost host) : IDisposable
     {
         MemoryBuffer1D<T, Stride1D.Dense> buffer = host.Accelerator.Allocate1D<T>(Math.Max(1, values.Length));
         buffers.Add(buffer);
-        ArrayView1D<T, Stride1D.Dense> view = buffer.View.SubView(0, values.Length);
-        view.CopyFromCPU(values);
-        return view.BaseView;
+        ArrayView<T> view = buffer.View.BaseView.SubView(0, values.Length);
+        view.Bring(values);
+        return view;
     }
 
     /// <summary>Memory that nothing has been written to: NaN everywhere.</summary>
@@ -35,7 +35,7 @@ internal sealed class DeviceMemory(KernelHost host) : IDisposable
     {
         host.Synchronize();
         T[] values = new T[view.Length];
-        view.CopyToCPU(values);
+        view.Fetch(values);
         return values;
     }
 
