@@ -1,5 +1,6 @@
 // Red here: attention on a device has other bits than on the CPU, in prefill, in decoding or under a mask.
 using System;
+using FsCheck;
 using FsCheck.Xunit;
 using ILGPU;
 using RingFlash.Reference.Devices;
@@ -15,9 +16,9 @@ public sealed class CausalAttentionKernels(CpuDevice device) : IClassFixture<Cpu
 {
     [Property]
     public void TheNaiveKernelsHaveTheBitsOfVector512(
-        int seed, byte group, byte heads, byte tokens, ushort past, byte headDim, byte mask, bool weights)
+        int seed, byte group, byte heads, byte tokens, DoNotSize<ushort> past, byte headDim, byte mask, bool weights)
     {
-        int keyValueHeads = 1 + (heads % 2), queries = 1 + (tokens % 7), before = past % 150;
+        int keyValueHeads = 1 + (heads % 2), queries = 1 + (tokens % 7), before = past.Item % 150;
         AttentionShape shape = new(
             1 + (seed & 1),
             keyValueHeads * (1 + (group % 9)),
@@ -32,9 +33,9 @@ public sealed class CausalAttentionKernels(CpuDevice device) : IClassFixture<Cpu
 
     [Property]
     public void ThePtxOfTheFastKernelsHasTheBitsOfVector512(
-        int seed, byte group, byte tokens, ushort past, byte headDim, byte mask, bool weights)
+        int seed, byte group, byte tokens, DoNotSize<ushort> past, byte headDim, byte mask, bool weights)
     {
-        int queries = 1 + (tokens % 4), before = past % 290;
+        int queries = 1 + (tokens % 4), before = past.Item % 290;
         AttentionShape shape = new(
             1 + (seed & 1), 1 + (group % 9), 1, queries, before, 4 * (1 + (headDim % 5)), before + queries + 3);
         Compare<BFloat16Precision>(device.Interpreted, shape, (Mask)(mask % 4), seed, weights);
