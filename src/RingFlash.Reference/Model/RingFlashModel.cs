@@ -73,10 +73,7 @@ public sealed partial class RingFlashModel<T>
             trace?.Tap($"model.layers.{layer}.output", hiddenStates);
         }
 
-        HostTensor<T> normalised =
-            operators.RmsNorm(hiddenStates, weights.FinalNorm, epsilon); // [batch, tokens, hidden]
-        trace?.Tap("model.norm.output", normalised);
-
+        HostTensor<T> normalised = FinalNorm(hiddenStates, trace); // [batch, tokens, hidden]
         weights.Residency?.EnterHead();
         HostTensor<T> logits = Logits(normalised, input); // [batch, tokens or 1, vocabulary]
         trace?.Tap("lm_head.output", logits);
@@ -86,6 +83,14 @@ public sealed partial class RingFlashModel<T>
             : null;
         ForwardLosses? losses = input.Labels is null ? null : Losses(logits, multiTokenLogits, input, trace);
         return new ForwardResult<T>(normalised, logits, multiTokenLogits, losses);
+    }
+
+    private HostTensor<T> FinalNorm(HostTensor<T> hiddenStates, ForwardTrace<T>? trace)
+    {
+        HostTensor<T> normalised =
+            operators.RmsNorm(hiddenStates, weights.FinalNorm, epsilon); // [batch, tokens, hidden]
+        trace?.Tap("model.norm.output", normalised);
+        return normalised;
     }
 
     private HostTensor<T> Logits(HostTensor<T> normalised, ForwardInput input)

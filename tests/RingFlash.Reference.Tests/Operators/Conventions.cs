@@ -26,9 +26,9 @@ public sealed class Conventions
     /// <summary>The arrows of the design; a folder knows itself and those before it. One step forks.</summary>
     private static readonly string[][] Order =
     [
-        ["Numerics"], ["Checkpoint"], ["Configuration"], ["Devices"], ["Operators", "Tokenization"], ["Model"],
+        ["Numerics"], ["Checkpoint"], ["Configuration", "Dumps"], ["Devices"], ["Operators", "Tokenization"], ["Model"],
         ["Pictures"],
-        ["Generation", "Objective", "Verification"], ["Benchmarks"], ["Cli"],
+        ["Generation", "Objective", "Verification"], ["Comparison"], ["Diagnosis"], ["Benchmarks"], ["Cli"],
     ];
 
     public static TheoryData<string> Operators =>
