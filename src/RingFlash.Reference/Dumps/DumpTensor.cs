@@ -23,7 +23,9 @@ public abstract class DumpTensor
     /// <summary>What the writer says beside the values: step, rank, dims, …; empty where a format has nothing.</summary>
     public abstract IReadOnlyDictionary<string, string> Attributes { get; }
 
-    /// <summary>Reads consecutive elements as float32 (exact for all types but float64 and wide integers).</summary>
+    /// <summary>
+    /// Reads consecutive elements as float32; exact for all types but float64 and wide integers.
+    /// </summary>
     /// <param name="first">The flat index of the first.</param>
     /// <param name="destination">As many as wanted.</param>
     public abstract void ReadSingle(long first, Span<float> destination);
