@@ -77,6 +77,50 @@ internal sealed class TwinRuns
         _ => tap == DataFlow.Embeddings ? 0 : PartCount - 1,
     };
 
+    /// <summary>A tap's place in the order of computation.</summary>
+    /// <param name="tap">The tap.</param>
+    /// <returns>Its place; the last for one that is not part of the main pass.</returns>
+    public int OrderOf(string tap)
+    {
+        for (int index = 0; index < reference.Flow.Nodes.Count; index++)
+        {
+            if (reference.Flow.Nodes[index].Name == tap)
+            {
+                return index;
+            }
+        }
+
+        return int.MaxValue;
+    }
+
+    /// <summary>What kind of part one is: parts of a kind show the same mistakes.</summary>
+    /// <param name="part">The part.</param>
+    /// <returns>0 embedding, 1 dense layer, 2 sparse layer, 3 head.</returns>
+    public int KindOf(int part) => part == 0 ? 0 : part == PartCount - 1 ? 3
+        : reference.Configuration.IsDenseLayer(part - 1) ? 1
+        : 2;
+
+    /// <summary>The blocks between a tap and the nearest values that the candidate holds.</summary>
+    /// <param name="tap">The tap.</param>
+    /// <returns>The blocks in which a mistake could explain the tap.</returns>
+    public ModelBlocks BlocksBefore(string tap)
+    {
+        ModelBlocks blocks = ModelBlocks.None;
+        foreach (DataFlowNode node in reference.Flow.SegmentOf(tap, Holds).Nodes)
+        {
+            blocks |= node.Name == DataFlow.FinalNorm ? ModelBlocks.FinalNorm
+                : node.Name == DataFlow.Logits ? ModelBlocks.Head
+                : node.Name == DataFlow.Embeddings ? ModelBlocks.Embedding
+                : node.Name == DataFlow.LayerOutput(node.Layer ?? 0) ? ModelBlocks.LayerOutput
+                : node.Name.Contains(".mlp.", StringComparison.Ordinal)
+                    || node.Name.Contains(".post_attention_layernorm.", StringComparison.Ordinal)
+                    || node.Name.EndsWith(".residual", StringComparison.Ordinal) ? ModelBlocks.FeedForward
+                : ModelBlocks.Attention;
+        }
+
+        return blocks;
+    }
+
     /// <summary>The nearest part up to this one at which a run can begin.</summary>
     /// <param name="part">The part.</param>
     /// <returns>0 where the candidate holds nothing nearer.</returns>
