@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using RingFlash.Reference.Numerics;
 
 namespace RingFlash.Reference.Dumps;
 
@@ -21,6 +22,18 @@ public abstract class Dump : IDisposable
 
     /// <summary>What lies there and was not read, and why; one line each.</summary>
     public abstract IReadOnlyList<string> Notes { get; }
+
+    /// <summary>Opens a dump; its format is recognised by its content.</summary>
+    /// <param name="path">A file or a folder.</param>
+    /// <param name="options">What the dump cannot say about itself; nothing when null.</param>
+    /// <returns>The open dump.</returns>
+    /// <exception cref="InvalidInputException">A rule is broken, or the format is not one that is read.</exception>
+    /// <exception cref="EnvironmentException">Something is missing or cannot be read.</exception>
+    public static Dump Open(string path, DumpOptions? options = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        return DumpOpening.Open(path, options ?? new DumpOptions());
+    }
 
     /// <inheritdoc/>
     public void Dispose()
