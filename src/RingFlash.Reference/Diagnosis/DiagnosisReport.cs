@@ -1,6 +1,8 @@
 using System;
 using System.Collections.Generic;
+using System.Linq;
 using RingFlash.Reference.Comparison;
+using RingFlash.Reference.Model;
 
 namespace RingFlash.Reference.Diagnosis;
 
@@ -30,6 +32,10 @@ public sealed record NamedMistake(Mistake Mistake, string Value)
 {
     /// <summary>Id and value, as <c>capture --mistake</c> takes it.</summary>
     public string Name => Value.Length == 0 ? Mistake.Id : $"{Mistake.Id}:{Value}";
+
+    /// <summary>The variation that makes it.</summary>
+    /// <returns>To be applied to a model's parts.</returns>
+    public Func<ModelParts, ModelParts> Make() => Mistake.Variants.First(way => way.Value == Value).Apply;
 
     /// <summary>In plain words.</summary>
     public string Words => Value.Length == 0 ? Mistake.Sentence : $"{Mistake.Sentence} ({Value})";
@@ -94,10 +100,13 @@ public sealed record DiagnosisReport
     public IReadOnlyList<string> Excluded { get; init; } = [];
 
     /// <summary>
-    /// Mistakes that could neither be found nor excluded: with this model and these taps they change nothing that is
-    /// larger than noise, or do not act at all.
+    /// Mistakes, or single ways to make them, that could neither be found nor excluded: with this model and these taps
+    /// they change nothing that is larger than noise.
     /// </summary>
     public IReadOnlyList<string> NotShown { get; init; } = [];
+
+    /// <summary>Mistakes that were not looked at: they act where nothing was compared, or time ran out.</summary>
+    public IReadOnlyList<string> NotRun { get; init; } = [];
 
     /// <summary>How many twins were run.</summary>
     public int TwinsRun { get; init; }

@@ -131,11 +131,12 @@ internal static class HeadMistakes
             });
         });
 
-    private static MistakeVariant Normalised(string value, bool byColumn)
-    {
-        WeightMatrix? made = null;
-        return Head(value, (o, _, x, head) => o.LinearProjection(x, made ??= Normalise(head, byColumn), []));
-    }
+    private static MistakeVariant Normalised(string value, bool byColumn) =>
+        new(value, parts =>
+        {
+            WeightMatrix normalised = Normalise(parts.Weights.LanguageModelHead, byColumn);
+            return Head(value, (o, _, x, _) => o.LinearProjection(x, normalised, [])).Apply(parts);
+        });
 
     // torch.nn.functional.normalize: v / max(‖v‖, ε).
     private static WeightMatrix Normalise(WeightMatrix head, bool byColumn)

@@ -100,6 +100,16 @@ internal sealed class TwinRuns
         : reference.Configuration.IsDenseLayer(part - 1) ? 1
         : 2;
 
+    /// <summary>The blocks of a part.</summary>
+    /// <param name="part">The part.</param>
+    /// <returns>The blocks.</returns>
+    public ModelBlocks BlocksOf(int part) => KindOf(part) switch
+    {
+        0 => ModelBlocks.Embedding,
+        3 => ModelBlocks.FinalNorm | ModelBlocks.Head,
+        _ => ModelBlocks.Layer,
+    };
+
     /// <summary>The blocks between a tap and the nearest values that the candidate holds.</summary>
     /// <param name="tap">The tap.</param>
     /// <returns>The blocks in which a mistake could explain the tap.</returns>
@@ -154,7 +164,7 @@ internal sealed class TwinRuns
             && StartFor(part) == part;
         try
         {
-            Walk(Make(mistakes, Own, mayRest), trace, StartFor(part), part, null);
+            Walk(Make(mistakes, Own, mayRest), trace, StartFor(part), part);
         }
         catch (TapReachedException)
         {
@@ -181,7 +191,7 @@ internal sealed class TwinRuns
         List<PartItem> items = [];
         try
         {
-            Walk(Make(mistakes, null, false), ourStop, first, last, null);
+            Walk(Make(mistakes, null, false), ourStop, first, last);
         }
         catch (TapReachedException)
         {
@@ -199,7 +209,7 @@ internal sealed class TwinRuns
             theirs.Begin(items);
             try
             {
-                Walk(Make(mistakes, variant, false), new StoppingTrace(theirs, tap), first, last, null);
+                Walk(Make(mistakes, variant, false), new StoppingTrace(theirs, tap), first, last);
             }
             catch (TapReachedException)
             {
@@ -208,6 +218,82 @@ internal sealed class TwinRuns
         }
 
         return Judge(items, ShapeOf(mistakes));
+    }
+
+    /// <summary>
+    /// Whether a twin would show: run in one way, some tap of the parts is outside of the budget that the comparison
+    /// with the reference had.
+    /// </summary>
+    /// <param name="mistakes">The mistakes.</param>
+    /// <param name="part">The part.</param>
+    /// <param name="comparison">The comparison.</param>
+    /// <returns>Whether; null when the twin is the reference, or cannot be made.</returns>
+    public bool? Shows(IReadOnlyList<Suspect> mistakes, int part, ComparisonReport comparison)
+    {
+        ReferenceTrace trace = new(reference, candidate, false);
+        try
+        {
+            if (IsReference(mistakes))
+            {
+                return null;
+            }
+
+            Walk(Make(mistakes, Own, false), trace, StartFor(part), part);
+        }
+        catch (InvalidInputException)
+        {
+            return null;
+        }
+
+        return trace.Items.Exists(item => item is ChoiceItem choice ? Differs(choice) : IsOutside((TapItem)item));
+
+        bool IsOutside(TapItem tap)
+        {
+            TapFinding? plain = comparison.Isolated.FirstOrDefault(finding => finding.Tap == tap.Name);
+            TokenErrors errors = TokenErrors.Between(tap.Candidate, tap.Reference, tap.Map);
+            double norm = Math.Sqrt(TokenErrors.Squares(tap.Candidate, tap.Map).Sum());
+            bool[] present = TapShape.Present(tap.Tap, tap.Map.Count);
+            return plain is { TokensLeftOut: 0 }
+                && PartOf(tap.Name) == part
+                && (!(Math.Sqrt(errors.Squared.Sum()) <= plain.Budget.L2Relative * norm)
+                    || !(errors.Largest.Where((_, token) => present[token]).Max() <= plain.Budget.Largest));
+        }
+
+        bool Differs(ChoiceItem choice)
+        {
+            string name = $"{choice.Name}.topk_idx";
+            RouterFinding? plain = comparison.Routers.FirstOrDefault(
+                finding => finding.Id.EndsWith($"/{name}", StringComparison.Ordinal));
+            if (plain is null || !Holds(name))
+            {
+                return false;
+            }
+
+            int topK = choice.Indices.Length / choice.Margins.Length, same = 0;
+            if (topK != reference.Configuration.ExpertsPerToken)
+            {
+                return true;
+            }
+
+            int[] theirs = RouterChoice.Read(
+                candidate.Taps[name], choice.Margins.Length, RouterChoice.ShapeOf(reference.Configuration));
+            for (int token = 0; token < choice.Margins.Length; token++)
+            {
+                same += RouterChoice.SameSet(
+                    choice.Indices.AsSpan(token * topK, topK), theirs.AsSpan(token * topK, topK)) ? 1 : 0;
+            }
+
+            return same < plain.SameExperts;
+        }
+    }
+
+    /// <summary>Whether mistakes change nothing at all with this model: a value that is the right one.</summary>
+    /// <param name="mistakes">The mistakes.</param>
+    /// <returns>Whether.</returns>
+    public bool IsReference(IReadOnlyList<Suspect> mistakes)
+    {
+        ModelParts parts = Make([], null, false);
+        return mistakes.Aggregate(parts, (made, suspect) => suspect.Variant.Apply(made)).Equals(parts);
     }
 
     private RouterShape ShapeOf(IReadOnlyList<Suspect> mistakes) =>
@@ -301,7 +387,7 @@ internal sealed class TwinRuns
         return mistakes.Aggregate(parts, (made, suspect) => suspect.Variant.Apply(made));
     }
 
-    private void Walk(ModelParts parts, ForwardTrace<float> trace, int first, int last, Action<int>? onPart)
+    private void Walk(ModelParts parts, ForwardTrace<float> trace, int first, int last)
     {
         BlockIsolatedRun run = new(
             reference, candidate, parts.Operators, parts.Weights, trace, parts.Configuration);
@@ -312,7 +398,6 @@ internal sealed class TwinRuns
 
         for (int part = first; part <= last; part++)
         {
-            onPart?.Invoke(part);
             run.RunNext();
         }
     }
@@ -420,7 +505,7 @@ internal sealed class RestingAttention(ForwardOperators<float> inner) : Forwardi
 
     /// <inheritdoc/>
     public override HostTensor<float> RmsNorm(HostTensor<float> x, float[] weight, float epsilon) =>
-        rests ? x : Inner.RmsNorm(x, weight, epsilon);
+        rests && x.Shape.Length == 4 ? x : Inner.RmsNorm(x, weight, epsilon);
 
     /// <inheritdoc/>
     public override HostTensor<float> RotaryEmbedding(
