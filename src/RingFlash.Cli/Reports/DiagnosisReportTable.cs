@@ -74,9 +74,9 @@ internal sealed class DiagnosisReportTable
             FormattableString.Invariant($"excluded ({report.Excluded.Count}): "),
             report.Excluded);
         Names(
-            FormattableString.Invariant($"neither found nor excluded, not seen in these taps ({report.NotShown.Count}): "),
+            FormattableString.Invariant($"neither found nor excluded, no tap shows them ({report.NotShown.Count}): "),
             report.NotShown);
-        Names(FormattableString.Invariant($"not looked at ({report.NotRun.Count}): "), report.NotRun);
+        Names(FormattableString.Invariant($"not looked at, nothing to act on ({report.NotRun.Count}): "), report.NotRun);
         _text.Line(FormattableString.Invariant(
             $"{report.TwinsRun} twins were run, {report.PairsRun} of them with two mistakes, ")
             + $"in {NumberText.Time(report.Elapsed)}");
@@ -118,8 +118,12 @@ internal sealed class DiagnosisReportTable
             DiagnosisOutcome.NotChecked => Verdict.NotChecked,
             _ => Verdict.Failed,
         });
-        _console.Write(new Text(WordOf(report.Outcome), style));
-        _console.Profile.Out.Writer.WriteLine(": " + InvalidInputException.Escape(report.Headline));
+        string line = report.Outcome == DiagnosisOutcome.NoMistake
+            ? report.Headline
+            : $"{WordOf(report.Outcome)}: {report.Headline}";
+        int colon = line.IndexOf(':', StringComparison.Ordinal);
+        _console.Write(new Text(line[..colon], style));
+        _console.Profile.Out.Writer.WriteLine(InvalidInputException.Escape(line[colon..]));
         _console.Profile.Out.Writer.WriteLine();
     }
 
@@ -128,7 +132,7 @@ internal sealed class DiagnosisReportTable
     /// <returns>The word.</returns>
     public static string WordOf(DiagnosisOutcome outcome) => outcome switch
     {
-        DiagnosisOutcome.NoMistake => "NO MISTAKE",
+        DiagnosisOutcome.NoMistake => "no mistake",
         DiagnosisOutcome.Explained => "FOUND",
         DiagnosisOutcome.PartlyExplained => "PARTLY FOUND",
         DiagnosisOutcome.NotExplained => "NOT FOUND",

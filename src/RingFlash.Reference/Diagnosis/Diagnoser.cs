@@ -27,7 +27,11 @@ public sealed class Diagnoser
     private readonly Action<string> report;
 
     private Diagnoser(
-        TwinRuns runs, TwinSearch search, IReadOnlyList<TwinTap> plain, Action<string> report, CancellationToken cancellation)
+        TwinRuns runs,
+        TwinSearch search,
+        IReadOnlyList<TwinTap> plain,
+        Action<string> report,
+        CancellationToken cancellation)
     {
         this.runs = runs;
         this.search = search;
@@ -121,7 +125,8 @@ public sealed class Diagnoser
 
     private DiagnosisReport Diagnose(ComparisonReport comparison)
     {
-        List<TwinTap> open = [.. plain.Where(tap => tap.Compared && !tap.Agrees).OrderBy(tap => search.OrderOf(tap.Tap))];
+        List<TwinTap> open =
+            [.. plain.Where(tap => tap.Compared && !tap.Agrees).OrderBy(tap => runs.OrderOf(tap.Tap))];
         if (open.Count == 0)
         {
             report("looking for mistakes that would not show");
@@ -323,23 +328,4 @@ public sealed class Diagnoser
 
         return string.Join(", ", words);
     }
-}
-
-/// <summary>How a diagnosis is run.</summary>
-public sealed record DiagnosisOptions
-{
-    /// <summary><c>float32</c>, <c>bfloat16</c> or <c>fp8</c>; null for what the candidate's stored values say.</summary>
-    public string? Precision { get; init; }
-
-    /// <summary>Worker threads.</summary>
-    public int ThreadCount { get; init; } = 1;
-
-    /// <summary>The longest time that pairs of mistakes in one block are searched.</summary>
-    public TimeSpan PairTime { get; init; } = TimeSpan.FromSeconds(60);
-
-    /// <summary>The longest time to find out which mistakes would show.</summary>
-    public TimeSpan ExclusionTime { get; init; } = TimeSpan.FromSeconds(45);
-
-    /// <summary>What was seen before any number is compared, one line each.</summary>
-    public IReadOnlyList<string> Preflight { get; init; } = [];
 }

@@ -96,7 +96,7 @@ public sealed record DiagnosisReport
     /// <summary>Twins that come nearest to the first of them.</summary>
     public IReadOnlyList<DiagnosisHint> Hints { get; init; } = [];
 
-    /// <summary>Mistakes that the candidate does not make: their twins were run and are outside of the budget.</summary>
+    /// <summary>Mistakes that it does not make: their twins were run and are outside of the budget.</summary>
     public IReadOnlyList<string> Excluded { get; init; } = [];
 
     /// <summary>

@@ -15,6 +15,7 @@ public static class MistakeCatalogue
         .. NormMistakes.All,
         .. AttentionMistakes.All,
         .. ExpertMistakes.All,
+        .. ResidualMistakes.All,
         .. LayoutMistakes.All,
         .. HeadMistakes.All,
         .. PrecisionMistakes.All,

@@ -30,10 +30,12 @@ internal sealed class TwinSearch
     private const int MostJudged = 12;
 
     /// <summary>A twin that does not bring the error below this share of what it was is not looked at again.</summary>
-    private const double WorthJudging = 0.5;
+    private const double WorthJudging = 0.8;
 
     /// <summary>A twin that moves a tap by less than this relative to its error has not moved it.</summary>
     private const double Moves = 1e-3;
+
+    private const double FarBehind = 4;
 
     private const int MostHints = 3;
 
@@ -61,7 +63,10 @@ internal sealed class TwinSearch
     public int PairsRun { get; private set; }
 
     /// <summary>Mistakes whose twins were run, and showed, and do not fit.</summary>
-    public string[] Excluded => Names(ways => ways.All(way => way), mistake => !fitted.Contains(mistake.Id));
+    public string[] Excluded => [.. MistakeCatalogue.All
+        .Where(mistake => !fitted.Contains(mistake.Id))
+        .Where(mistake => seen.Any(entry => entry.Key.Mistake == mistake && entry.Value))
+        .Select(mistake => mistake.Id)];
 
     /// <summary>Mistakes, or ways to make them, that did not show.</summary>
     public string[] NotShown =>
@@ -70,7 +75,9 @@ internal sealed class TwinSearch
         {
             Suspect[] ways = [.. Suspect.All.Where(suspect => suspect.Mistake == mistake && seen.ContainsKey(suspect))];
             Suspect[] hidden = [.. ways.Where(way => !seen[way])];
-            return hidden.Length == 0 ? [] : hidden.Length == ways.Length ? [mistake.Id] : hidden.Select(way => way.Name);
+            return hidden.Length == 0 ? []
+                : hidden.Length == ways.Length ? [mistake.Id]
+                : hidden.Select(way => way.Name);
         }),
     ];
 
@@ -79,22 +86,10 @@ internal sealed class TwinSearch
         [.. MistakeCatalogue.All.Where(mistake => !fitted.Contains(mistake.Id)
             && !seen.Keys.Any(suspect => suspect.Mistake == mistake)).Select(mistake => mistake.Id)];
 
-    private string[] Names(Func<bool[], bool> which, Func<Mistake, bool> also) =>
-        [.. MistakeCatalogue.All.Where(also).Where(mistake =>
-        {
-            bool[] ways = [.. seen.Where(entry => entry.Key.Mistake == mistake).Select(entry => entry.Value)];
-            return ways.Length > 0 && which(ways);
-        }).Select(mistake => mistake.Id)];
-
     /// <summary>Two distances up to which fits are alike.</summary>
     /// <param name="distance">The smaller one.</param>
     /// <returns>The larger one.</returns>
     public static double Alike(double distance) => (1.5 * distance) + 1e-7;
-
-    /// <summary>A tap's place in the order of computation.</summary>
-    /// <param name="tap">The tap.</param>
-    /// <returns>Its place.</returns>
-    public int OrderOf(string tap) => runs.OrderOf(tap);
 
     /// <summary>Searches.</summary>
     /// <param name="tap">The first wrong tap that nothing explains so far.</param>
@@ -113,26 +108,36 @@ internal sealed class TwinSearch
             bases.Add([.. made.SelectMany(found => found)]);
         }
 
+        runs.Prepare(runs.PartOf(tap));
         List<(IReadOnlyList<Suspect> Mistakes, double Error)> singles = [];
         SearchResult? result = null;
         foreach (IReadOnlyList<Suspect> basis in bases)
         {
             double without = Measure(basis, tap) ?? double.PositiveInfinity;
-            foreach (Suspect suspect in suspects.Where(suspect => !basis.Contains(suspect)))
+            foreach (bool costly in new[] { false, true })
             {
-                cancellation.ThrowIfCancellationRequested();
-                double? error = Measure([.. basis, suspect], tap);
-                Note(suspect, error, without, budget);
-                if (error is double known && Math.Abs(known - without) > Moves * without)
+                foreach (Suspect suspect in suspects.Where(
+                    suspect => suspect.Mistake.IsCostly == costly && !basis.Contains(suspect)))
                 {
-                    singles.Add(([.. basis, suspect], known));
-                }
-            }
+                    cancellation.ThrowIfCancellationRequested();
+                    if (runs.IsReference([suspect]))
+                    {
+                        continue;
+                    }
 
-            result = Decide(tap, singles, basis.Count, without);
-            if (result.Fits.Count > 0)
-            {
-                return result;
+                    double? error = Measure([.. basis, suspect], tap);
+                    Note(suspect, error, without, budget);
+                    if (error is double known && Math.Abs(known - without) > Moves * without)
+                    {
+                        singles.Add(([.. basis, suspect], known));
+                    }
+                }
+
+                result = Decide(tap, singles, basis.Count, without);
+                if (result.Fits.Count > 0)
+                {
+                    return result;
+                }
             }
         }
 
@@ -190,7 +195,13 @@ internal sealed class TwinSearch
                 continue;
             }
 
-            seen[suspect] = parts.Where(part => (suspect.Mistake.Blocks & runs.BlocksOf(part)) != 0).Any(part =>
+            int[] acting = [.. parts.Where(part => (suspect.Mistake.Blocks & runs.BlocksOf(part)) != 0)];
+            if (acting.Length == 0)
+            {
+                continue;
+            }
+
+            seen[suspect] = acting.Any(part =>
             {
                 TwinsRun++;
                 return runs.Shows([suspect], part, comparison) == true;
@@ -198,10 +209,10 @@ internal sealed class TwinSearch
         }
     }
 
-    private TwinTap[] Judge(IReadOnlyList<Suspect> mistakes, int first, int part)
+    private TwinTap[] Judge(IReadOnlyList<Suspect> mistakes, int first, int part, string? tap = null)
     {
         TwinsRun++;
-        return [.. runs.Judge(mistakes, first, part) ?? []];
+        return [.. runs.Judge(mistakes, first, part, tap) ?? []];
     }
 
     private double? Measure(IReadOnlyList<Suspect> mistakes, string tap)
@@ -229,14 +240,19 @@ internal sealed class TwinSearch
         List<Fit> fits = [];
         (IReadOnlyList<Suspect> Mistakes, double Error)[] near =
             [.. twins.Where(twin => twin.Error <= WorthJudging * without).OrderBy(twin => twin.Error)];
-        foreach ((IReadOnlyList<Suspect> mistakes, double _) in near.Take(MostJudged))
+        foreach ((IReadOnlyList<Suspect> mistakes, double error) in near.Take(MostJudged))
         {
             int part = runs.PartOf(tap);
-            TwinTap? judged = Judge(mistakes, runs.StartFor(part), part).FirstOrDefault(entry => entry.Tap == tap);
+            TwinTap? judged =
+                Judge(mistakes, runs.StartFor(part), part, tap).FirstOrDefault(entry => entry.Tap == tap);
             if (judged is { Compared: true, Agrees: true })
             {
                 fits.Add(new Fit([.. mistakes.Skip(basis)], judged));
                 fitted.UnionWith(mistakes.Skip(basis).Select(suspect => suspect.Mistake.Id));
+            }
+            else if (fits.Count > 0 && error > FarBehind * near[0].Error)
+            {
+                break; // the rest is further away still
             }
         }
 
