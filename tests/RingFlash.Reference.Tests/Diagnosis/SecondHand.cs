@@ -52,7 +52,8 @@ public sealed class SecondHand
             Assert.Contains(
                 id, finding.Mistakes.Concat(finding.NotToldApart.SelectMany(ways => ways)).Select(way => way.Mistake.Id));
             bool isSparse = id.StartsWith("router", StringComparison.Ordinal)
-                || id is "experts.wrong-expert" or "experts.weights-missing" or "experts.shared-missing";
+                || id is "experts.wrong-expert" or "experts.weights-missing" or "experts.shared-missing"
+                    or "experts.gate-up-swapped";
             int first = isSparse ? Math.Max(layer, 1) : layer;
             Assert.StartsWith(
                 first == 2 ? "layer 2" : $"layers {first}–2", finding.Where, StringComparison.Ordinal);
