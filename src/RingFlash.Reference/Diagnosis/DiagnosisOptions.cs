@@ -16,7 +16,7 @@ public sealed record DiagnosisOptions
     public TimeSpan PairTime { get; init; } = TimeSpan.FromSeconds(60);
 
     /// <summary>The longest time to find out which mistakes would show.</summary>
-    public TimeSpan ExclusionTime { get; init; } = TimeSpan.FromSeconds(45);
+    public TimeSpan ExclusionTime { get; init; } = TimeSpan.FromSeconds(25);
 
     /// <summary>What was seen before any number is compared, one line each.</summary>
     public IReadOnlyList<string> Preflight { get; init; } = [];
