@@ -87,18 +87,27 @@ internal sealed class CandidateClaims
     /// <summary>Taps of which a piece, a rank or a summand is missing.</summary>
     public List<string> Incomplete { get; } = [];
 
-    /// <summary>What a map says of tensors, to tell whether another says the same.</summary>
+    /// <summary>
+    /// What a map says of tensors, as far as it makes a difference for them: maps of which that is equal give the same
+    /// candidate.
+    /// </summary>
     /// <param name="map">The map.</param>
     /// <param name="tensors">The tensors.</param>
-    /// <param name="layerCount">The main layers.</param>
+    /// <param name="configuration">The reference's model.</param>
+    /// <param name="input">What the reference is fed.</param>
     /// <returns>One line per tensor.</returns>
-    public static IEnumerable<string> Meaning(NameMap map, IReadOnlyList<DumpTensor> tensors, int layerCount) =>
-        tensors.Select(tensor => string.Join(';', map.Claims(tensor, layerCount).Select(claim =>
+    public static IEnumerable<string> Meaning(
+        NameMap map, IReadOnlyList<DumpTensor> tensors, ModelConfiguration configuration, ForwardInput input) =>
+        tensors.Select(tensor => string.Join(';', map.Claims(tensor, configuration.LayerCount).Select(claim =>
         {
             NameMapEntry entry = claim.Entry;
-            string axes = string.Join('|', entry.Axes.Select(form => string.Join(',', form)));
-            return $"{entry.Target} {claim.Target} {claim.Plus} {axes} {entry.Tokens} {entry.Piece} {entry.Take} "
-                + $"{entry.IsGrouped} {entry.IsDenseRouting} {entry.IsTransposed} {entry.Parts} {entry.IsSpare}";
+            string form = TapAxes.Of(claim.Target, configuration, input) is TapAxes axes
+                && TapAssembly.FormOf(entry, axes, tensor.Shape.Count) is IReadOnlyList<AxisName> names
+                    ? string.Join(',', names)
+                    : "none";
+            string parts = RankOf(claim) is > 0 ? entry.Parts.ToString() : string.Empty;
+            return $"{entry.Target} {claim.Target} {claim.Plus} {form} {entry.Piece} {entry.Take} {entry.IsGrouped} "
+                + $"{entry.IsDenseRouting} {entry.IsTransposed} {entry.IsUnscaled} {parts}";
         })));
 
     private static string Claimants(string target, IEnumerable<MapClaim> claims) =>
@@ -217,7 +226,7 @@ internal sealed class CandidateClaims
             return [found[0].Tensor];
         }
 
-        if (ranks.Any(rank => rank is null) || ranks.Distinct().Count() != ranks.Length)
+        if (found.Length > 1 && (ranks.Any(rank => rank is null) || ranks.Distinct().Count() != ranks.Length))
         {
             Doubles.Add(Claimants(tap, found));
             return null;

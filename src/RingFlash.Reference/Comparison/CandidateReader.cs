@@ -198,6 +198,6 @@ public sealed class CandidateReader
     }
 
     private bool ReadAlike(NameMap left, NameMap right, IReadOnlyList<DumpTensor> tensors) =>
-        CandidateClaims.Meaning(left, tensors, configuration.LayerCount)
-            .SequenceEqual(CandidateClaims.Meaning(right, tensors, configuration.LayerCount));
+        CandidateClaims.Meaning(left, tensors, configuration, input)
+            .SequenceEqual(CandidateClaims.Meaning(right, tensors, configuration, input));
 }

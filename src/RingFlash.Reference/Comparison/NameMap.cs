@@ -14,11 +14,14 @@ public sealed class NameMap
 {
     private static readonly Lazy<IReadOnlyList<NameMap>> ShippedMaps = new(LoadShipped);
 
+    private readonly ILookup<string, NameMapEntry> index;
+
     internal NameMap(string name, string source, IReadOnlyList<NameMapEntry> entries)
     {
         Name = name;
         Source = source;
         Entries = entries;
+        index = entries.ToLookup(entry => entry.Name.Key, StringComparer.Ordinal);
     }
 
     /// <summary>The maps that come with the tool; ours first.</summary>
@@ -40,7 +43,7 @@ public sealed class NameMap
     internal IReadOnlyList<MapClaim> Claims(DumpTensor tensor, int layerCount)
     {
         List<MapClaim> claims = [];
-        foreach (NameMapEntry entry in Entries)
+        foreach (NameMapEntry entry in index[NamePattern.KeyOf(tensor.Name)])
         {
             if (entry.Name.Match(tensor.Name) is int[] numbers
                 && Claim(entry, numbers, tensor, layerCount) is MapClaim claim)

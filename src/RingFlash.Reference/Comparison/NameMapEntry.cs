@@ -41,6 +41,9 @@ internal sealed record NameMapEntry
     /// <summary>Whether it is [n, experts] with zeros for the experts that were not chosen.</summary>
     public bool IsDenseRouting { get; init; }
 
+    /// <summary>Whether it is to be multiplied by the model's <c>routed_scaling_factor</c>.</summary>
+    public bool IsUnscaled { get; init; }
+
     /// <summary>Whether it is a weight stored [inputs, outputs].</summary>
     public bool IsTransposed { get; init; }
 

@@ -56,6 +56,7 @@ internal static class NameMapLine
             Take = (FusedPiece)Choice(line, "take", ["whole", .. PieceWords]),
             IsGrouped = Choice(line, "heads", "stacked", "grouped") == 1,
             IsDenseRouting = Choice(line, "experts", "chosen", "dense") == 1,
+            IsUnscaled = line.OptionalChoice("times", string.Empty, "routed_scaling_factor") is not null,
             IsTransposed = line.Boolean("transposed", absent: false),
             Parts = (RankParts)Choice(line, "parts", "copies", "split", "tokens", "sum"),
             IsSpare = line.Boolean("spare", absent: false),

@@ -39,6 +39,14 @@ internal sealed class TapAssembly(
         [AxisName.Rows, AxisName.Heads, AxisName.Width],
     ];
 
+    /// <summary>The axes of a tensor by its rank.</summary>
+    /// <param name="entry">The line of the map.</param>
+    /// <param name="axes">The tap's axes.</param>
+    /// <param name="rank">The rank.</param>
+    /// <returns>The axes; null when the line has none of that rank.</returns>
+    public static IReadOnlyList<AxisName>? FormOf(NameMapEntry entry, TapAxes axes, int rank) =>
+        Forms(entry, axes).FirstOrDefault(form => form.Count == rank);
+
     /// <summary>Makes the tap.</summary>
     /// <param name="tap">Its name.</param>
     /// <param name="axes">Its axes.</param>
@@ -67,7 +75,7 @@ internal sealed class TapAssembly(
 
         // As it lies there, without a detour: most taps of most dumps.
         bool isAligned = alignment.OfGrid(input.Batch, input.Tokens, TokenChoice.All) == RowMatch.All;
-        if (all.Length == 1 && isAligned && entry is { IsGrouped: false, IsDenseRouting: false }
+        if (all.Length == 1 && isAligned && entry is { IsGrouped: false, IsDenseRouting: false, IsUnscaled: false }
             && entry.Tokens != TokenChoice.Last && entry.Take == FusedPiece.Whole
             && entry.Axes is []
             && axes.Width is int width && first.Shape.SequenceEqual(axes.Shape(null, width)))
@@ -109,6 +117,12 @@ internal sealed class TapAssembly(
         return Finish(tap, axes, entry, joined, source, out problem);
     }
 
+    private static IReadOnlyList<IReadOnlyList<AxisName>> Forms(NameMapEntry entry, TapAxes axes) =>
+        entry.Axes is not [] ? entry.Axes
+        : axes.Kind == TapKind.Heads ? HeadForms
+        : axes.Width == 0 ? NarrowForms
+        : RowForms;
+
     private static string Describe(DumpTensor tensor) =>
         $"{tensor.Name} ({tensor.Place}) has the axes {TensorInfo.FormatShape(tensor.Shape)}";
 
@@ -136,6 +150,14 @@ internal sealed class TapAssembly(
                 View = new DenseRoutingView(
                     tensor.View, configuration.ExpertCount, configuration.ExpertsPerToken, wantsIndices, source),
                 Width = configuration.ExpertsPerToken,
+            };
+        }
+
+        if (entry.IsUnscaled)
+        {
+            tensor = tensor with
+            {
+                View = new ScaledView(tensor.View, (float)configuration.RoutedScalingFactor),
             };
         }
 
@@ -213,10 +235,7 @@ internal sealed class TapAssembly(
             : fused.Count(entry.Piece) * configuration.HeadDimension;
         bool splits = entry.Parts == RankParts.Split && ranks.Count > 1;
         int heads = splits && axes.Kind == TapKind.Heads ? Math.Max(1, axes.Heads / ranks.Count) : axes.Heads;
-        IReadOnlyList<IReadOnlyList<AxisName>> forms = entry.Axes is not [] ? entry.Axes
-            : axes.Kind == TapKind.Heads ? HeadForms
-            : axes.Width == 0 ? NarrowForms
-            : RowForms;
+        IReadOnlyList<IReadOnlyList<AxisName>> forms = Forms(entry, axes);
         List<RowTensor> parts = [];
         foreach (DumpTensor tensor in entry.Parts == RankParts.Tokens ? [] : ranks)
         {
