@@ -99,18 +99,35 @@ internal static class ServerCheckJson
 
         json.WriteStartObject("noise");
         json.WriteString("centre", band.Centre);
-        Real(json, "allowedMaximum", band.Maximum);
-        Real(json, "allowedRootMeanSquare", band.RootMeanSquare);
+        WriteNoise(json, "allowed", band.Clean);
+        WriteNoise(json, "allowedBehindNearTies", band.Behind);
         json.WriteStartArray("runs");
-        foreach ((string name, Differences distance) in band.Runs)
+        foreach (RunDistance run in band.Runs)
         {
             json.WriteStartObject();
-            json.WriteString("run", name);
-            WriteDifferences(json, distance);
+            json.WriteString("run", run.Name);
+            WriteDifferences(json, run.Clean);
+            json.WriteStartObject("behindNearTies");
+            WriteDifferences(json, run.Behind);
+            json.WriteEndObject();
             json.WriteEndObject();
         }
 
         json.WriteEndArray();
+        json.WriteEndObject();
+    }
+
+    private static void WriteNoise(Utf8JsonWriter json, string name, Noise? noise)
+    {
+        if (noise is null)
+        {
+            json.WriteNull(name);
+            return;
+        }
+
+        json.WriteStartObject(name);
+        Real(json, "maximum", noise.Maximum);
+        Real(json, "rootMeanSquare", noise.RootMeanSquare);
         json.WriteEndObject();
     }
 
@@ -125,7 +142,7 @@ internal static class ServerCheckJson
         json.WriteStartObject("logProbabilities");
         json.WriteString("run", scores.Run);
         json.WriteBoolean("equalToTheBit", scores.All.AllEqual);
-        Real(json, "ofNoise", scores.OfBand(report.Band!));
+        Real(json, "ofNoise", scores.OfNoise);
         Real(json, "divergence", scores.Divergence);
         json.WriteNumber("ranks", scores.Ranks);
         json.WriteNumber("wrongRanks", scores.WrongRanks);
@@ -139,6 +156,7 @@ internal static class ServerCheckJson
             json.WriteStartObject();
             json.WriteString("what", row.What);
             WriteDifferences(json, row.Differences);
+            Real(json, "ofNoise", row.OfNoise);
             if (row.Worst is WorstNumber worst)
             {
                 json.WriteStartObject("worst");

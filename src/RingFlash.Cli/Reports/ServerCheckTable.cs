@@ -76,7 +76,7 @@ internal sealed class ServerCheckTable(IAnsiConsole console)
                 NumberText.Count(row.Differences.Equal),
                 NumberText.Error(row.Differences.Maximum),
                 NumberText.Error(row.Differences.Mean),
-                row.Differences.Maximum == 0 ? "0" : NumberText.Multiple(row.Differences.Maximum / band.Maximum));
+                NumberText.Multiple(row.OfNoise));
         }
 
         foreach (ScoreComparison other in report.AllScores)
@@ -87,17 +87,23 @@ internal sealed class ServerCheckTable(IAnsiConsole console)
                 NumberText.Count(other.All.Equal),
                 NumberText.Error(other.All.Maximum),
                 NumberText.Error(other.All.Mean),
-                other.All.Maximum == 0 ? "0" : NumberText.Multiple(other.All.Maximum / band.Maximum));
+                string.Empty);
         }
 
         table.Write(console);
-        text.Line($"noise of {band.Precision}, measured on this model against {band.Centre}: "
-            + string.Join("; ", band.Runs.Select(run =>
-                $"{run.Name} {NumberText.Error(run.Distance.Maximum)} "
-                + $"(root mean square {NumberText.Error(run.Distance.RootMeanSquare)})"))
-            + $"; twice the largest is allowed: {NumberText.Error(band.Maximum)} "
-            + $"(root mean square {NumberText.Error(band.RootMeanSquare)})");
-        WorstNumber? worst = scores.Rows.MaxBy(row => row.Differences.Maximum)!.Worst;
+        text.Line($"noise of {band.Precision}, measured on this model against {band.Centre}:");
+        foreach (RunDistance run in band.Runs)
+        {
+            text.Line($"  {run.Name}: {Noise(run.Clean)}"
+                + (run.Behind.Count > 0 ? $"; behind near ties of the router {Noise(run.Behind)}" : string.Empty));
+        }
+
+        text.Line($"  allowed is twice the largest: {Noise(band.Clean)}"
+            + (band.Behind is null ? string.Empty : $"; behind near ties {Noise(band.Behind)}"));
+        text.Line($"  compared: {scores.Clean.Count} numbers, root mean square "
+            + $"{NumberText.Error(scores.Clean.RootMeanSquare)}; behind what may be near ties {scores.Behind.Count}, "
+            + NumberText.Error(scores.Behind.RootMeanSquare));
+        WorstNumber? worst = scores.Rows.MaxBy(row => row.OfNoise)!.Worst;
         if (worst is not null && scores.All.Maximum > 0)
         {
             text.Line($"furthest off: {ServerVerdict.Worst(worst, report.Names)}");
@@ -140,7 +146,7 @@ internal sealed class ServerCheckTable(IAnsiConsole console)
             Differences differences = row.Differences;
             string word = differences.Count == 0 ? "not compared"
                 : differences.AllEqual ? "equal to the bit"
-                : report.Band is not null && differences.Maximum <= report.Band.Maximum ? "within the noise"
+                : report.Band is not null && differences.Maximum <= report.Band.Any.Maximum ? "within the noise"
                 : report.Band is null ? string.Empty : "beyond the noise";
             table.Add(
                 row.Name,
@@ -158,11 +164,19 @@ internal sealed class ServerCheckTable(IAnsiConsole console)
         foreach (Oddity oddity in report.Oddities.Found)
         {
             string times = oddity.Count > 1 ? $" ×{oddity.Count}" : string.Empty;
-            string detail = oddity.Detail.Length > 0 ? $" {oddity.Detail}" : string.Empty;
-            text.Line($"{Word(oddity.Kind.Weight)} {oddity.Kind.Name}{times}: {oddity.Place}:{detail}: "
+            string detail = oddity.Detail.Length > 0 ? $": {oddity.Detail}" : string.Empty;
+            text.Line($"{Word(oddity.Kind.Weight)} {oddity.Kind.Name}{times}: {oddity.Place}{detail}: "
                 + oddity.Kind.Consequence);
         }
     }
+
+    private static string Noise(Differences distance) => distance.Count == 0
+        ? "not measured"
+        : $"{NumberText.Error(distance.Maximum)} (root mean square {NumberText.Error(distance.RootMeanSquare)})";
+
+    private static string Noise(Noise? noise) => noise is null
+        ? "not measured"
+        : $"{NumberText.Error(noise.Maximum)} (root mean square {NumberText.Error(noise.RootMeanSquare)})";
 
     private static string Word(OddityWeight weight) => weight switch
     {

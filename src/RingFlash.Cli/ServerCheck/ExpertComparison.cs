@@ -44,15 +44,16 @@ internal sealed class ExpertComparison
 
     /// <summary>Begins.</summary>
     /// <param name="configuration">The model.</param>
-    /// <param name="runName">The run to compare with.</param>
-    /// <param name="runs">Our runs.</param>
+    /// <param name="run">The run to compare with.</param>
+    /// <param name="bias">[layers][experts], the routers' bias; null for dense layers.</param>
     /// <param name="band">The noise.</param>
-    public ExpertComparison(ModelConfiguration configuration, string runName, ReferenceRuns runs, NoiseBand band)
+    public ExpertComparison(
+        ModelConfiguration configuration, ReferenceRun run, IReadOnlyList<float[]?> bias, NoiseBand band)
     {
         this.configuration = configuration;
+        this.run = run;
+        this.bias = bias;
         this.band = band;
-        run = runs.Candidates.First(candidate => candidate.Name == runName);
-        bias = runs.ExpertBias;
         rows = [.. Enumerable.Range(0, configuration.LayerCount).Select(layer => new ExpertRow(layer))];
     }
 
@@ -74,7 +75,8 @@ internal sealed class ExpertComparison
     /// <summary>Compares a sequence.</summary>
     /// <param name="sequence">The sequence.</param>
     /// <param name="served">The server's experts.</param>
-    public void Add(int sequence, ServedExperts served)
+    /// <returns>Where the sets differ, and the tokens that were compared.</returns>
+    public (RoutingHistory History, int Tokens) Add(int sequence, ServedExperts served)
     {
         ReferenceSequence own = run.Sequences[sequence];
         int tokens = Math.Min(served.Tokens, own.Ids.Count), first = configuration.LayerCount - served.Layers;
@@ -93,6 +95,8 @@ internal sealed class ExpertComparison
 
             history.EndLayer();
         }
+
+        return (history, tokens);
     }
 
     private bool Compare(int sequence, int token, int layer, RoutedToken mine, int[] theirs, bool behind)

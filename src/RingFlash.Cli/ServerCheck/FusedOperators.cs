@@ -17,7 +17,7 @@ internal sealed class FusedOperators(WorkerPool workers)
     private readonly Float32Operators<Float32Precision> wide = new(ExecutionEngine.Vector512, workers);
 
     /// <inheritdoc/>
-    public override string PrecisionName => "bfloat16, fused kernels";
+    public override string PrecisionName => "bfloat16, fused";
 
     /// <inheritdoc/>
     public override HostTensor<float> RmsNorm(HostTensor<float> x, float[] weight, float epsilon) =>

@@ -1,6 +1,6 @@
+using System;
 using System.Collections.Generic;
 using System.Globalization;
-using System.Linq;
 
 namespace RingFlash.Cli.ServerCheck;
 
@@ -29,10 +29,15 @@ internal sealed class GreedyComparison
     /// <param name="own">Ours: prompt and output without its last token.</param>
     /// <param name="prompt">Tokens of the prompt.</param>
     /// <param name="generated">The server's tokens.</param>
-    /// <param name="slack">The most that two numbers may move, each.</param>
+    /// <param name="slack">The most that a number may move, behind each token.</param>
     /// <param name="names">Shows tokens.</param>
     public void Add(
-        int sequence, ReferenceSequence own, int prompt, IReadOnlyList<int> generated, double slack, TokenNames names)
+        int sequence,
+        ReferenceSequence own,
+        int prompt,
+        IReadOnlyList<int> generated,
+        Func<int, double> slack,
+        TokenNames names)
     {
         for (int place = 0; place < generated.Count; place++)
         {
@@ -44,7 +49,7 @@ internal sealed class GreedyComparison
             {
                 Same++;
             }
-            else if (known && row[best] - row[taken] <= 2 * slack)
+            else if (known && row[best] - row[taken] <= 2 * slack(prompt - 1 + place))
             {
                 NearTies++;
             }

@@ -4,12 +4,32 @@ using System.Linq;
 
 namespace RingFlash.Cli.ServerCheck;
 
+/// <summary>How far two numbers may be apart.</summary>
+/// <param name="Maximum">A single one.</param>
+/// <param name="RootMeanSquare">Many of them.</param>
+internal sealed record Noise(double Maximum, double RootMeanSquare);
+
+/// <summary>A legal run's distance from the centre run.</summary>
+/// <param name="Name">The run.</param>
+internal sealed record RunDistance(string Name)
+{
+    /// <summary>Where both chose the same experts all the way.</summary>
+    public Differences Clean { get; } = new();
+
+    /// <summary>Behind a choice of other experts.</summary>
+    public Differences Behind { get; } = new();
+}
+
 /// <summary>
 /// How far a correct server of a precision may be from our numbers, measured on this model: S is the largest distance
 /// of a legal run from the centre run, over every token of every sequence and the most likely tokens there. Server and
 /// reference may each be S away from the exact numbers, to both sides, so they may differ by 2·S; and their root mean
 /// square by twice the largest one of the runs.
 /// </summary>
+/// <remarks>
+/// Places behind a choice of other experts, a near tie of the router, are measured apart: there numbers jump, and they
+/// must not excuse errors where nothing jumped.
+/// </remarks>
 internal sealed record NoiseBand
 {
     private const int Sides = 2; // the server's own error, and the reference's
@@ -20,20 +40,25 @@ internal sealed record NoiseBand
     /// <summary>What the legal runs were measured by.</summary>
     public required string Centre { get; init; }
 
-    /// <summary>The legal runs, each with its distance from the centre.</summary>
-    public required IReadOnlyList<(string Name, Differences Distance)> Runs { get; init; }
+    /// <summary>The legal runs.</summary>
+    public required IReadOnlyList<RunDistance> Runs { get; init; }
 
-    /// <summary>[layers]: 2 times the largest difference of a router score; null where none was measured.</summary>
+    /// <summary>[layers]: twice the largest difference of a router score; null where none was measured.</summary>
     public required IReadOnlyList<double?> Scores { get; init; }
 
-    /// <summary>The same for tokens behind a choice of other experts, their own or an earlier token's.</summary>
+    /// <summary>The same behind a choice of other experts.</summary>
     public required IReadOnlyList<double?> ScoresBehind { get; init; }
 
-    /// <summary>The most that two correct log-probabilities differ.</summary>
-    public double Maximum => Sides * Runs.Max(run => run.Distance.Maximum);
+    /// <summary>Where experts are the same all the way; null where no place was.</summary>
+    public Noise? Clean => Allowed(Runs.Select(run => run.Clean));
 
-    /// <summary>The most that the root mean square of many differences is.</summary>
-    public double RootMeanSquare => Sides * Runs.Max(run => run.Distance.RootMeanSquare);
+    /// <summary>Behind a choice of other experts; null where no run had one.</summary>
+    public Noise? Behind => Allowed(Runs.Select(run => run.Behind));
+
+    /// <summary>The larger of both.</summary>
+    public Noise Any => new(
+        Math.Max(Clean?.Maximum ?? 0, Behind?.Maximum ?? 0),
+        Math.Max(Clean?.RootMeanSquare ?? 0, Behind?.RootMeanSquare ?? 0));
 
     /// <summary>Measures.</summary>
     /// <param name="runs">The runs.</param>
@@ -42,49 +67,59 @@ internal sealed record NoiseBand
     {
         int layers = runs.Centre.Sequences[0].Routing[0].Length;
         double?[] clean = new double?[layers], behind = new double?[layers];
+        List<RunDistance> distances = [];
         foreach (ReferenceRun run in runs.Legal)
         {
+            RunDistance distance = new(run.Name);
             for (int sequence = 0; sequence < run.Sequences.Count; sequence++)
             {
-                MeasureScores(run.Sequences[sequence], runs.Centre.Sequences[sequence], clean, behind);
+                ReferenceSequence mine = run.Sequences[sequence], theirs = runs.Centre.Sequences[sequence];
+                Measure(mine, theirs, MeasureScores(mine, theirs, clean, behind), distance);
             }
+
+            distances.Add(distance);
         }
 
         return new NoiseBand
         {
             Precision = runs.Precision,
             Centre = runs.Centre.Name,
-            Runs = [.. runs.Legal.Select(run => (run.Name, Distance(run, runs.Centre)))],
+            Runs = distances,
             Scores = [.. clean.Select(error => Sides * error)],
             ScoresBehind = [.. behind.Select(error => Sides * error)],
         };
     }
 
-    private static Differences Distance(ReferenceRun run, ReferenceRun centre)
+    private static Noise? Allowed(IEnumerable<Differences> distances)
     {
-        Differences distance = new();
-        for (int sequence = 0; sequence < run.Sequences.Count; sequence++)
-        {
-            ReferenceSequence mine = run.Sequences[sequence], theirs = centre.Sequences[sequence];
-            for (int token = 0; token < mine.Ids.Count; token++)
-            {
-                float[] own = mine.LogProbabilities[token], other = theirs.LogProbabilities[token];
-                if (token + 1 < mine.Ids.Count)
-                {
-                    distance.Add(other[mine.Ids[token + 1]], own[mine.Ids[token + 1]]);
-                }
-
-                foreach (int id in TopTokens.Of(other, ScoreRequest.TopCount))
-                {
-                    distance.Add(other[id], own[id]);
-                }
-            }
-        }
-
-        return distance;
+        Differences[] measured = [.. distances.Where(distance => distance.Count > 0)];
+        return measured.Length == 0
+            ? null
+            : new Noise(
+                Sides * measured.Max(distance => distance.Maximum),
+                Sides * measured.Max(distance => distance.RootMeanSquare));
     }
 
-    private static void MeasureScores(
+    private static void Measure(
+        ReferenceSequence mine, ReferenceSequence theirs, RoutingHistory history, RunDistance distance)
+    {
+        for (int token = 0; token < mine.Ids.Count; token++)
+        {
+            float[] own = mine.LogProbabilities[token], other = theirs.LogProbabilities[token];
+            Differences kind = history.IsBehind(token) ? distance.Behind : distance.Clean;
+            if (token + 1 < mine.Ids.Count)
+            {
+                kind.Add(other[mine.Ids[token + 1]], own[mine.Ids[token + 1]]);
+            }
+
+            foreach (int id in TopTokens.Of(other, ScoreRequest.TopCount))
+            {
+                kind.Add(other[id], own[id]);
+            }
+        }
+    }
+
+    private static RoutingHistory MeasureScores(
         ReferenceSequence mine, ReferenceSequence theirs, double?[] clean, double?[] behind)
     {
         RoutingHistory history = new(mine.Ids.Count);
@@ -106,70 +141,7 @@ internal sealed record NoiseBand
 
             history.EndLayer();
         }
-    }
-}
 
-/// <summary>
-/// Which tokens of a sequence have seen a choice of other experts: the token itself from the next layer on, and from
-/// the next attention on every later one.
-/// </summary>
-/// <param name="tokens">Tokens.</param>
-internal sealed class RoutingHistory(int tokens)
-{
-    private readonly bool[] behind = new bool[tokens];
-    private readonly bool[] now = new bool[tokens];
-
-    /// <summary>Whether a token is behind one.</summary>
-    /// <param name="token">The token.</param>
-    /// <returns>The answer.</returns>
-    public bool IsBehind(int token) => behind[token];
-
-    /// <summary>Notes a token's choice in this layer.</summary>
-    /// <param name="token">The token.</param>
-    /// <param name="differs">Whether it differs.</param>
-    public void Note(int token, bool differs) => now[token] |= differs;
-
-    /// <summary>Spreads, as the next attention does.</summary>
-    public void EndLayer()
-    {
-        bool reached = false;
-        for (int token = 0; token < behind.Length; token++)
-        {
-            reached |= now[token];
-            behind[token] |= reached;
-        }
-    }
-}
-
-/// <summary>The most likely tokens.</summary>
-internal static class TopTokens
-{
-    /// <summary>Finds them.</summary>
-    /// <param name="logProbabilities">[vocabulary].</param>
-    /// <param name="count">How many.</param>
-    /// <returns>By falling log-probability and, among equal ones, rising id.</returns>
-    public static int[] Of(float[] logProbabilities, int count)
-    {
-        PriorityQueue<int, (float, int)> kept = new();
-        for (int id = 0; id < logProbabilities.Length; id++)
-        {
-            (float, int) priority = (logProbabilities[id], -id);
-            if (kept.Count < count)
-            {
-                kept.Enqueue(id, priority);
-            }
-            else
-            {
-                kept.EnqueueDequeue(id, priority);
-            }
-        }
-
-        int[] best = new int[kept.Count];
-        for (int place = best.Length - 1; place >= 0; place--)
-        {
-            best[place] = kept.Dequeue();
-        }
-
-        return best;
+        return history;
     }
 }

@@ -64,7 +64,7 @@ internal sealed class ReferenceRunner(ModelConfiguration configuration, IWeightS
         List<ReferenceRun> legal =
         [
             RunSingle("bfloat16", new Float32Operators<BFloat16Precision>(ExecutionEngine.Vector512, workers), true),
-            RunSingle("bfloat16, fused kernels", new FusedOperators(workers), true),
+            RunSingle("bfloat16, fused", new FusedOperators(workers), true),
         ];
         if (precision == "fp8")
         {

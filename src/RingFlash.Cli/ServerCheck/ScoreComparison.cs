@@ -22,32 +22,34 @@ internal sealed record WorstNumber(int Sequence, int Position, int Id, double Se
 /// <summary>One line of the comparison.</summary>
 /// <param name="What">Which numbers.</param>
 /// <param name="Differences">How far off they are.</param>
-/// <param name="Worst">The number that is furthest off; null where nothing was compared.</param>
-internal sealed record ScoreRow(string What, Differences Differences, WorstNumber? Worst);
+internal sealed record ScoreRow(string What, Differences Differences)
+{
+    /// <summary>The number that is furthest over the noise, or nearest to it.</summary>
+    public WorstNumber? Worst { get; set; }
+
+    /// <summary>How far off that is, in multiples of what is allowed at its place.</summary>
+    public double OfNoise { get; set; }
+}
 
 /// <summary>A server's log-probabilities against one of our runs.</summary>
 internal sealed class ScoreComparison
 {
+    private const int Many = 30; // numbers that have a root mean square worth the name
+
     private readonly ReferenceRun run;
+    private readonly IReadOnlyList<ComparedPlace> places;
     private readonly Dictionary<string, ScoreRow> rows = [];
 
     private ScoreComparison(ReferenceRun run, IReadOnlyList<ComparedPlace> places)
     {
         this.run = run;
+        this.places = places;
         foreach (ComparedPlace place in places)
         {
-            string kind = place.IsPrompt ? "prompt" : "generated";
-            if (place.Served.Token is ServedToken own)
+            foreach ((_, int id, double served) in Numbers(place))
             {
-                Add($"{kind}: the tokens", place, own);
+                All.Add(served, Own(place)[id]);
             }
-
-            foreach (ServedToken token in place.Served.Top)
-            {
-                Add($"{kind}: the {ScoreRequest.TopCount} most likely", place, token);
-            }
-
-            Divergence = Math.Max(Divergence, DivergenceOf(place));
         }
     }
 
@@ -59,6 +61,15 @@ internal sealed class ScoreComparison
 
     /// <summary>All numbers together.</summary>
     public Differences All { get; } = new();
+
+    /// <summary>Numbers where experts are the same all the way.</summary>
+    public Differences Clean { get; } = new();
+
+    /// <summary>Numbers behind a choice of other experts, or what may be one.</summary>
+    public Differences Behind { get; } = new();
+
+    /// <summary>The largest multiple of what is allowed; at most 1 for a correct server.</summary>
+    public double OfNoise { get; private set; }
 
     /// <summary>
     /// The largest Kullback-Leibler divergence of a place, reference from server, in nats: over the most likely tokens
@@ -81,52 +92,85 @@ internal sealed class ScoreComparison
     /// <summary>Lists that lack a token that ours hold with a comfortable distance.</summary>
     public int WrongLists { get; private set; }
 
-    /// <summary>The largest difference in multiples of the band, and the root mean squares likewise.</summary>
-    /// <param name="band">The band.</param>
-    /// <returns>At most 1 for a correct server.</returns>
-    public double OfBand(NoiseBand band) => rows.Values
-        .Select(row => row.Differences)
-        .Where(differences => differences.Maximum > 0)
-        .Select(differences => Math.Max(
-            differences.Maximum / band.Maximum, differences.RootMeanSquare / band.RootMeanSquare))
-        .DefaultIfEmpty(0)
-        .Max();
-
-    /// <summary>Compares with the run that is nearest.</summary>
+    /// <summary>Compares with every run.</summary>
     /// <param name="runs">Our runs.</param>
     /// <param name="places">The places.</param>
+    /// <returns>The comparisons, the nearest first; not judged yet.</returns>
+    public static IReadOnlyList<ScoreComparison> With(ReferenceRuns runs, IReadOnlyList<ComparedPlace> places) =>
+    [
+        .. runs.Candidates.Select(run => new ScoreComparison(run, places))
+            .OrderBy(comparison => comparison.All.Count == 0 ? 0 : comparison.All.RootMeanSquare),
+    ];
+
+    /// <summary>Holds every number against the noise of its place.</summary>
+    /// <param name="comparability">The places.</param>
     /// <param name="band">The noise.</param>
-    /// <returns>The comparison, and those with the other runs.</returns>
-    public static (ScoreComparison Nearest, IReadOnlyList<ScoreComparison> All) With(
-        ReferenceRuns runs, IReadOnlyList<ComparedPlace> places, NoiseBand band)
+    public void Judge(Comparability comparability, NoiseBand band)
     {
-        ScoreComparison[] all = [.. runs.Candidates.Select(run => new ScoreComparison(run, places))];
-        ScoreComparison nearest = all.MinBy(
-            comparison => comparison.All.Count == 0 ? 0 : comparison.All.RootMeanSquare)!;
-        double slack = nearest.All.AllEqual ? 0 : band.Maximum;
         foreach (ComparedPlace place in places)
         {
-            nearest.CompareRank(place, slack);
-            nearest.CompareList(place, slack);
+            (bool behind, Noise allowed) = comparability.At(place.Sequence, place.Token);
+            foreach ((string what, int id, double served) in Numbers(place))
+            {
+                Add(what, place, id, served, allowed.Maximum);
+                (behind ? Behind : Clean).Add(served, Own(place)[id]);
+            }
+
+            double slack = All.AllEqual ? 0 : allowed.Maximum;
+            CompareRank(place, slack);
+            CompareList(place, slack);
+            Divergence = Math.Max(Divergence, DivergenceOf(place));
         }
 
-        return (nearest, all);
+        OfNoise = new[]
+        {
+            rows.Values.Select(row => row.OfNoise).DefaultIfEmpty(0).Max(),
+            OfMany(Clean, band.Clean ?? band.Any),
+            OfMany(Behind, band.Behind ?? band.Any),
+        }.Max();
     }
 
-    private void Add(string what, ComparedPlace place, ServedToken token)
+    private static double OfMany(Differences differences, Noise allowed) =>
+        differences.Count >= Many && differences.Maximum > 0
+            ? differences.RootMeanSquare / allowed.RootMeanSquare
+            : 0;
+
+    private static IEnumerable<(string What, int Id, double Served)> Numbers(ComparedPlace place)
     {
-        float[] own = run.Sequences[place.Sequence].LogProbabilities[place.Token];
-        if (token is not { Id: int id, LogProbability: double served })
+        string kind = place.IsPrompt ? "prompt" : "generated";
+        if (place.Served.Token is { Id: int own, LogProbability: double ownNumber })
         {
-            return;
+            yield return ($"{kind}: the tokens", own, ownNumber);
         }
 
-        ScoreRow row = rows.TryGetValue(what, out ScoreRow? known) ? known : new ScoreRow(what, new Differences(), null);
-        bool worst = row.Differences.Add(served, own[id]);
-        rows[what] = worst
-            ? row with { Worst = new WorstNumber(place.Sequence + 1, place.Token + 1, id, served, own[id]) }
-            : row;
-        All.Add(served, own[id]);
+        foreach (ServedToken token in place.Served.Top)
+        {
+            if (token is { Id: int id, LogProbability: double number })
+            {
+                yield return ($"{kind}: the {ScoreRequest.TopCount} most likely", id, number);
+            }
+        }
+    }
+
+    private float[] Own(ComparedPlace place) => run.Sequences[place.Sequence].LogProbabilities[place.Token];
+
+    private void Add(string what, ComparedPlace place, int id, double served, double allowed)
+    {
+        if (!rows.TryGetValue(what, out ScoreRow? row))
+        {
+            row = new ScoreRow(what, new Differences());
+            rows.Add(what, row);
+        }
+
+        float own = Own(place)[id];
+        row.Differences.Add(served, own);
+        double difference = Math.Abs(served - own);
+        double times = difference == 0 ? 0 : difference / allowed;
+        if (row.Worst is null || times > row.OfNoise)
+        {
+            row.OfNoise = times;
+            row.Worst = new WorstNumber(place.Sequence + 1, place.Token + 1, id, served, own);
+        }
     }
 
     // Two numbers of one place may move against each other, each by the slack.
@@ -137,7 +181,7 @@ internal sealed class ScoreComparison
             return;
         }
 
-        float[] own = run.Sequences[place.Sequence].LogProbabilities[place.Token];
+        float[] own = Own(place);
         int above = own.Count(value => value > own[id] + (2 * slack));
         int notBelow = own.Count(value => value >= own[id] - (2 * slack));
         Ranks++;
@@ -152,7 +196,7 @@ internal sealed class ScoreComparison
             return;
         }
 
-        float[] own = run.Sequences[place.Sequence].LogProbabilities[place.Token];
+        float[] own = Own(place);
         int[] missing = [.. TopTokens.Of(own, ids.Length).Except(ids)];
         Lists++;
         SameLists += missing.Length == 0 ? 1 : 0;
@@ -162,7 +206,7 @@ internal sealed class ScoreComparison
 
     private double DivergenceOf(ComparedPlace place)
     {
-        float[] own = run.Sequences[place.Sequence].LogProbabilities[place.Token];
+        float[] own = Own(place);
         double sum = 0, ours = 0, theirs = 0;
         foreach (ServedToken token in place.Served.Top)
         {

@@ -13,7 +13,7 @@ internal static class ScoreHint
     /// <param name="places">The places.</param>
     /// <param name="band">The noise.</param>
     /// <returns>A sentence; empty where nothing fits.</returns>
-    public static string Of(ReferenceRun run, IReadOnlyList<ComparedPlace> places, NoiseBand band)
+    public static string Of(ReferenceRun run, IReadOnlyList<ComparedPlace> places, Noise band)
     {
         foreach (int shift in new[] { 1, -1 })
         {
@@ -50,7 +50,7 @@ internal static class ScoreHint
     private static bool Fits(
         IEnumerable<ComparedPlace> places,
         Func<ComparedPlace, IEnumerable<(double Served, double Own)>> pairs,
-        NoiseBand band,
+        Noise band,
         double scale)
     {
         Differences differences = new();

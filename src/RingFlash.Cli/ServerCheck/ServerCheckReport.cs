@@ -81,9 +81,9 @@ internal sealed class ServerCheckReport
             yield return $"{oddity.Kind.Name}: {oddity.Place}: {oddity.Detail}: {oddity.Kind.Consequence}";
         }
 
-        if (Scores is not null && Band is not null)
+        if (Scores is not null)
         {
-            foreach (string reason in ServerVerdict.OfScores(Scores, Band, Names, Hint))
+            foreach (string reason in ServerVerdict.OfScores(Scores, Precision, Names, Hint))
             {
                 yield return reason;
             }
@@ -101,11 +101,11 @@ internal sealed class ServerCheckReport
         }
 
         foreach (InvarianceRow row in Invariance.Where(row => Band is not null
-            && row.Differences.Maximum > Band.Maximum))
+            && row.Differences.Maximum > Band.Any.Maximum))
         {
             yield return $"the same prompt {row.Name} gets other numbers, by up to "
                 + $"{Reports.NumberText.Error(row.Differences.Maximum)} where the noise is "
-                + Reports.NumberText.Error(Band!.Maximum);
+                + Reports.NumberText.Error(Band!.Any.Maximum);
         }
     }
 }

@@ -69,8 +69,9 @@ internal sealed class ServerChecker(
             Progress($"prompt {prompt + 1} of {report.Prompts.Count} at temperature 0");
             OddityList oddities = new();
             IReadOnlyList<ServedSequence> answer = await Ask(
-                new ScoreRequest([report.Prompts[prompt]], GreedyTokens) { Greedy = true }, oddities, cancellation)
-                .ConfigureAwait(false);
+                new ScoreRequest([report.Prompts[prompt]], GreedyTokens) { Greedy = true, Experts = experts },
+                oddities,
+                cancellation).ConfigureAwait(false);
             greedy.Add((prompt, answer[0], oddities));
         }
 

@@ -1,3 +1,4 @@
+using System;
 using System.Collections.Generic;
 using System.Linq;
 using RingFlash.Reference.Configuration;
@@ -38,16 +39,19 @@ internal sealed class ServerComparison(
             report.Oddities.Add(OddityKind.Processed, $"POST /{report.Identity!.Dialect.Path}");
         }
 
-        (report.Scores, report.AllScores) = ScoreComparison.With(runs, places, band);
-        ReferenceRun nearest = runs.Candidates.First(run => run.Name == report.Scores.Run);
-        double slack = report.Scores.All.AllEqual ? 0 : band.Maximum;
-        if (report.Scores.OfBand(band) > 1)
+        report.AllScores = ScoreComparison.With(runs, places);
+        ScoreComparison scores = report.AllScores[0];
+        ReferenceRun nearest = runs.Candidates.First(run => run.Name == scores.Run);
+        Comparability comparability = new(runs, nearest, band);
+        CompareExperts(nearest, band, comparability);
+        scores.Judge(comparability, band);
+        report.Scores = scores;
+        if (scores.OfNoise > 1)
         {
-            report.Hint = ScoreHint.Of(nearest, places, band);
+            report.Hint = ScoreHint.Of(nearest, places, band.Any);
         }
 
-        CompareGreedy(nearest, slack);
-        CompareExperts(band);
+        CompareGreedy(nearest, comparability);
     }
 
     private static IEnumerable<ComparedPlace> Generated(ServedSequence served, int sequence, int prompt, int most) =>
@@ -84,7 +88,7 @@ internal sealed class ServerComparison(
                     return false;
                 }
 
-                any |= runs.Centre.Sequences[sequence].LogProbabilities[place.Token][id] < -band.Maximum;
+                any |= runs.Centre.Sequences[sequence].LogProbabilities[place.Token][id] < -band.Any.Maximum;
             }
         }
 
@@ -101,7 +105,7 @@ internal sealed class ServerComparison(
         }
     }
 
-    private void CompareGreedy(ReferenceRun nearest, double slack)
+    private void CompareGreedy(ReferenceRun nearest, Comparability comparability)
     {
         GreedyComparison comparison = new();
         foreach ((int sequence, ServedSequence served, _) in greedy)
@@ -125,25 +129,28 @@ internal sealed class ServerComparison(
                 nearest.Sequences[sequence],
                 prompt,
                 [.. ids.Take(nearest.Sequences[sequence].Ids.Count - prompt + 1)],
-                slack,
+                token => report.Scores!.All.AllEqual ? 0 : comparability.At(sequence, token).Allowed.Maximum,
                 report.Names);
         }
 
         report.Greedy = comparison.Tokens > 0 ? comparison : null;
     }
 
-    private void CompareExperts(NoiseBand band)
+    private void CompareExperts(ReferenceRun nearest, NoiseBand band, Comparability comparability)
     {
-        ExpertComparison comparison = new(configuration, report.Scores!.Run, runs, band);
+        ExpertComparison comparison = new(configuration, nearest, runs.ExpertBias, band);
         for (int sequence = 0; sequence < alone.Count; sequence++)
         {
-            if (alone[sequence].Experts is ServedExperts served)
+            // At temperature 0 the tokens behind the prompt are those that our runs read, too.
+            ServedExperts? served = greedy[sequence].Served.Experts ?? alone[sequence].Experts;
+            if (served is not null)
             {
-                comparison.Add(sequence, served with
-                {
-                    // Behind the prompt stands the token that was drawn, and not that of temperature 0.
-                    Tokens = System.Math.Min(served.Tokens, report.Prompts[sequence].Count),
-                });
+                int known = greedy[sequence].Served.Experts is null
+                    ? report.Prompts[sequence].Count
+                    : nearest.Sequences[sequence].Ids.Count;
+                (RoutingHistory history, int tokens) =
+                    comparison.Add(sequence, served with { Tokens = Math.Min(served.Tokens, known) });
+                comparability.Know(sequence, history, tokens);
             }
         }
 

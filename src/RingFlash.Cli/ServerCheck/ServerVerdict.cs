@@ -23,19 +23,18 @@ internal static class ServerVerdict
 
     /// <summary>Why log-probabilities are wrong.</summary>
     /// <param name="scores">The comparison.</param>
-    /// <param name="band">The noise.</param>
+    /// <param name="precision">The declared precision.</param>
     /// <param name="names">Shows tokens.</param>
     /// <param name="hint">What they are instead.</param>
     /// <returns>The reasons; none where they are right.</returns>
     public static IEnumerable<string> OfScores(
-        ScoreComparison scores, NoiseBand band, TokenNames names, string hint)
+        ScoreComparison scores, string precision, TokenNames names, string hint)
     {
-        double times = scores.OfBand(band);
-        if (times > 1)
+        if (scores.OfNoise > 1)
         {
-            ScoreRow row = scores.Rows.MaxBy(row => row.Differences.Maximum)!;
+            ScoreRow row = scores.Rows.MaxBy(row => row.OfNoise)!;
             yield return $"log-probabilities are off by up to {NumberText.Error(row.Differences.Maximum)}, "
-                + $"{NumberText.Multiple(times)} times the noise of {band.Precision}, in {row.What}, "
+                + $"{NumberText.Multiple(scores.OfNoise)} times what {precision} explains; {row.What}, "
                 + Worst(row.Worst!, names) + (hint.Length > 0 ? $"; {hint}" : string.Empty);
         }
 
@@ -73,7 +72,7 @@ internal static class ServerVerdict
         return (equal
                 ? $"{numbers}{experts} equal to the bit ({scores.Run})"
                 : $"{numbers}{experts} within the noise of {report.Precision}, at most "
-                    + $"{NumberText.Multiple(scores.OfBand(report.Band!))} of it")
+                    + $"{NumberText.Multiple(scores.OfNoise)} of it")
             + (gaps.Length > 0 ? $"; not all was compared: {gaps}" : string.Empty);
     }
 }
