@@ -48,11 +48,17 @@ internal static class PythonNumbers
         return result.ToArray();
     }
 
-    /// <summary>Whether a text is a good beginning of JSON that only lacks its end.</summary>
+    /// <summary>Whether a text is nothing, or a good beginning of an object or a list that lacks its end.</summary>
     /// <param name="json">UTF-8.</param>
     /// <returns>The answer.</returns>
     public static bool IsIncomplete(ReadOnlySpan<byte> json)
     {
+        ReadOnlySpan<byte> text = json.TrimStart(" \t\r\n"u8);
+        if (text.Length > 0 && text[0] is not ((byte)'{' or (byte)'['))
+        {
+            return false;
+        }
+
         Utf8JsonReader reader = new(json, isFinalBlock: false, new JsonReaderState());
         try
         {
