@@ -260,6 +260,22 @@ public sealed class CandidateComparer
                 recognised,
                 CaseRecorder.SourceFile(segment.Operators.Count == 0 ? string.Empty : segment.Operators[^1])));
 
+    // What a wrong tap shares with a tap that is right on the candidate's own inputs is right too.
+    private FirstFault Narrowed(FirstFault fault)
+    {
+        HashSet<string> right = [.. isolated
+            .Where(finding => finding.Verdict == Verdict.Passed)
+            .SelectMany(finding => reference.Flow.SegmentOf(finding.Tap, Holds).Nodes)
+            .Select(node => node.Name)];
+        DataFlowNode[] suspects = [.. reference.Flow.SegmentOf(fault.Tap, Holds).Nodes
+            .Where(node => node.Name == fault.Tap || !right.Contains(node.Name))];
+        return fault with
+        {
+            Blocks = [.. suspects.Select(node => node.Block).Distinct()],
+            Operators = [.. suspects.SelectMany(node => node.Operators).Distinct()],
+        };
+    }
+
     // Weights without the experts that they belong to were not fed in; rows that lack tokens were, as far as they go.
     private bool Holds(string name) =>
         candidate.Taps.ContainsKey(name)
@@ -303,7 +319,7 @@ public sealed class CandidateComparer
             PrecisionReason = reason,
             Outcome = outcome,
             Headline = string.Empty,
-            FirstFault = first,
+            FirstFault = first is null ? null : Narrowed(first),
             Isolated = isolated,
             Drift = drift,
             Variants = names,
