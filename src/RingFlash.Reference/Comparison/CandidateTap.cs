@@ -14,6 +14,13 @@ namespace RingFlash.Reference.Comparison;
 /// <param name="Shape">The axes of the tap.</param>
 public abstract record CandidateTap(string Name, string Source, ElementType ElementType, IReadOnlyList<long> Shape)
 {
+    /// <summary>
+    /// Which rows b·T + t of the reference the candidate has, ascending; null for all. When given, the tap's axes are
+    /// [1, rows, …] for [b, t, …], [rows, …] for [n, …] and [1, heads, rows, head_dim] for [b, heads, t, head_dim]:
+    /// logits of the last token only, or a packed batch without its padding.
+    /// </summary>
+    public IReadOnlyList<int>? Rows { get; init; }
+
     /// <summary>The number of elements.</summary>
     public long ElementCount => new TensorInfo(Name, ElementType, Shape).ElementCount;
 

@@ -126,7 +126,10 @@ internal sealed class CaseRecorder
         return $"layer {rest.Split('.', 2)[0]}, ";
     }
 
-    private static string SourceFile(string operatorName) => operatorName switch
+    /// <summary>The page of an operator.</summary>
+    /// <param name="operatorName">Its name.</param>
+    /// <returns>The path in the repository.</returns>
+    internal static string SourceFile(string operatorName) => operatorName switch
     {
         "RotaryTable" => "src/RingFlash.Reference/Operators/RotaryEmbedding/RotaryTable.cs",
         "RouterLogits" => "src/RingFlash.Reference/Operators/LinearProjection/LinearProjection.cs",
