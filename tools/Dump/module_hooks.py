@@ -1,7 +1,7 @@
 """Forward hooks that record inputs and outputs of PyTorch modules under the modules' own names.
 
 A tensor is called MODULE.output, or MODULE.output.0, .1, ... when the module returns several; an input
-MODULE.input.0 or MODULE.input.KEYWORD. Nothing is converted: a bfloat16 stays one.
+MODULE.inputs.0 or MODULE.inputs.KEYWORD. Nothing is converted: a bfloat16 stays one.
 """
 
 import re
@@ -66,13 +66,13 @@ class ModuleHooks:
 
     def _before(self, module, name):
         def hook(_module, arguments, keywords=None):
-            if f"{name}.input" not in self.called:
-                self.called.add(f"{name}.input")
+            if f"{name}.inputs" not in self.called:
+                self.called.add(f"{name}.inputs")
                 for index, value in enumerate(arguments):
-                    self._record(value, f"{name}.input.{index}")
+                    self._record(value, f"{name}.inputs.{index}")
                 for key, value in (keywords or {}).items():
                     if key == "hidden_states":
-                        self._record(value, f"{name}.input.{key}")
+                        self._record(value, f"{name}.inputs.{key}")
 
         try:
             return module.register_forward_pre_hook(hook, with_kwargs=True)

@@ -63,7 +63,8 @@ def main():
             print(f"{source.name}: {count} tensors" if count else f"{source.name}: holds no tensor, nothing written")
         except Exception as error:  # one bad file must not keep back the others
             failed += 1
-            print(f"{source.name}: refused: {error}", file=sys.stderr)
+            reason = str(error).split("WeightsUnpickler error:")[-1].strip().splitlines() or [type(error).__name__]
+            print(f"{source.name}: refused: {reason[0]}", file=sys.stderr)
     return 1 if failed or not files else 0
 
 
