@@ -143,7 +143,11 @@ public sealed class HostileDumps : IDisposable
         DumpTensor tensor = Assert.Single(dump.Tensors);
         Assert.Equal([2L, 3L], tensor.Shape);
         Assert.Equal([0f, 0f, 0f, 0f, 0f, 1.5f], Fixtures.Singles(tensor));
+        string pointer = folder.Write("a.safetensors", "version https://git-lfs.github.com/spec/v1\n");
         InvalidInputException exception = Assert.Throws<InvalidInputException>(
+            () => Dump.Open(pointer, new DumpOptions { VocabularySize = 1 }));
+        Assert.Contains("git lfs pull", exception.Message, StringComparison.Ordinal);
+        exception = Assert.Throws<InvalidInputException>(
             () => Dump.Open(path, new DumpOptions { VocabularySize = 4 }));
         Assert.Contains("24 bytes are no whole rows of 4", exception.Message, StringComparison.Ordinal);
     }
@@ -154,6 +158,58 @@ public sealed class HostileDumps : IDisposable
         byte[] tar = new byte[1024];
         "ustar"u8.CopyTo(tar.AsSpan(257));
         Refused(folder.Write("a.pt", tar), "tar archive", "tools/Dump/pt_to_safetensors.py");
+    }
+
+    [Fact]
+    public void AZipThatTwoReadersCouldReadDifferentlyIsRefused()
+    {
+        byte[] array = [.. NumpyHeaderOf(4), .. new byte[4]];
+        string path = folder.File("twice.npz");
+        using (ZipArchive archive = new(File.Create(path), ZipArchiveMode.Create))
+        {
+            for (int time = 0; time < 2; time++)
+            {
+                using Stream entry = archive.CreateEntry("a.npy").Open();
+                entry.Write(array);
+            }
+        }
+
+        Refused(path, "a.npy", "occurs twice");
+        byte[] one = Archive("a.npy", array);
+        int directory = one.AsSpan().LastIndexOf("PK\u0001\u0002"u8);
+        Refused(folder.Write("renamed.npz", With(one, 30, (byte)'b')), "contradicts the central directory");
+        Refused(folder.Write("locked.npz", With(one, directory + 8, 1)), "encrypted");
+        Refused(folder.Write("method.npz", With(one, directory + 10, 12)), "compression method 12");
+        Refused(folder.Write("far.npz", With(one, directory + 44, 1)), "beyond the end of the file");
+        Refused(folder.Write("cut.npz", one[..^1]), "without its end");
+        Refused(folder.Write("long.npz", With(one, directory + 22, 1)), "longer than the file");
+    }
+
+    [Fact]
+    public void ACommentIsNoObstacle()
+    {
+        byte[] array = [.. NumpyHeaderOf(2), 1, 2];
+        string path = folder.File("comment.npz");
+        using (ZipArchive archive = new(File.Create(path), ZipArchiveMode.Create))
+        {
+            archive.Comment = new string('x', 5000);
+            using Stream entry = archive.CreateEntry("a.npy").Open();
+            entry.Write(array);
+        }
+
+        using Dump dump = Dump.Open(path);
+        Assert.Equal([1f, 2f], Fixtures.Singles(Assert.Single(dump.Tensors)));
+    }
+
+    [Fact]
+    public void WhatIsNotThereIsAnErrorOfTheSurroundings()
+    {
+        EnvironmentException exception =
+            Assert.Throws<EnvironmentException>(() => Dump.Open(folder.File("nowhere")));
+        Assert.Contains("no such file", exception.Message, StringComparison.Ordinal);
+        using Dump dump = Dump.Open(folder.Path);
+        Assert.Empty(dump.Tensors);
+        Assert.Contains(dump.Notes, note => note.Contains("no tensor was found", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -181,6 +237,13 @@ public sealed class HostileDumps : IDisposable
         }
 
         return stream.ToArray();
+    }
+
+    private static byte[] With(byte[] bytes, int at, byte value)
+    {
+        byte[] changed = [.. bytes];
+        changed[at] = value;
+        return changed;
     }
 
     private static void ReadAll(string path)
