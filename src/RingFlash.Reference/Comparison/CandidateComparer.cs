@@ -263,7 +263,6 @@ public sealed class CandidateComparer
     // Weights without the experts that they belong to were not fed in; rows that lack tokens were, as far as they go.
     private bool Holds(string name) =>
         candidate.Taps.ContainsKey(name)
-        && !name.EndsWith(".margin", StringComparison.Ordinal)
         && (!name.EndsWith(".topk_weight", StringComparison.Ordinal)
             || candidate.Taps.ContainsKey(name.Replace(".topk_weight", ".topk_idx", StringComparison.Ordinal)));
 
