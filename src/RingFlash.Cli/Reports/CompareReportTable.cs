@@ -96,7 +96,11 @@ internal sealed class CompareReportTable
         Names("missing: ", report.Missing);
         Names("claimed twice, not used: ", report.Doubles);
         Names("unknown names: ", report.Unmapped);
-        Names("not compared: ", report.NotCompared);
+        foreach (IGrouping<string, string> reason in report.NotCompared.GroupBy(line => line.Split(": ", 2)[^1]))
+        {
+            Names($"not compared, {reason.Key}: ", [.. reason.Select(line => line.Split(": ", 2)[0])]);
+        }
+
         Names("kinds not in the dump: ", report.NotDumped);
         _text.Blank();
     }
