@@ -1,0 +1,18 @@
+namespace RingFlash.Reference.Verification;
+
+/// <summary>Where the reference's code for an operator can be read.</summary>
+public static class OperatorPage
+{
+    /// <summary>Finds the page.</summary>
+    /// <param name="operatorName">The operator as reports name it.</param>
+    /// <returns>The file, from the repository's root on.</returns>
+    public static string FileOf(string operatorName) => operatorName switch
+    {
+        "RotaryTable" => "src/RingFlash.Reference/Operators/RotaryEmbedding/RotaryTable.cs",
+        "RouterLogits" => "src/RingFlash.Reference/Operators/LinearProjection/LinearProjection.cs",
+        "Float8BlockMatrix" => "src/RingFlash.Reference/Checkpoint/WeightMatrix.cs",
+        "Float8E4M3" => "src/RingFlash.Reference/Numerics/Float8E4M3.cs",
+        "KeyValueCache" => "src/RingFlash.Reference/Model/KeyValueCache.cs",
+        _ => $"src/RingFlash.Reference/Operators/{operatorName}/{operatorName}.cs",
+    };
+}
