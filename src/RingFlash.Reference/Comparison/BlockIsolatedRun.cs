@@ -42,7 +42,8 @@ public sealed class BlockIsolatedRun
         this.reference = reference;
         this.candidate = candidate;
         model = new RingFlashModel<float>(reference.Configuration, weights, operators);
-        trace = new SubstitutingTrace(candidate, RouterChoice.ShapeOf(reference.Configuration), sees);
+        trace = new SubstitutingTrace(
+            candidate, RouterChoice.ShapeOf(reference.Configuration), reference.Input.Tokens, sees);
     }
 
     /// <summary>The embedding, the layers and the head.</summary>
@@ -56,15 +57,14 @@ public sealed class BlockIsolatedRun
     /// <returns>False when the candidate does not hold it, and nothing happened.</returns>
     public bool TryStartAt(int part)
     {
-        if (!candidate.Taps.TryGetValue(DataFlow.LayerOutput(part - 2), out CandidateTap? input))
+        if (!candidate.Taps.TryGetValue(DataFlow.LayerOutput(part - 2), out CandidateTap? input) || input.Rows is not null)
         {
             return false;
         }
 
         HostTensor<float> values = new(
             reference.Input.Batch, reference.Input.Tokens, reference.Configuration.HiddenSize);
-        TapShape.Check(input, values.Shape);
-        input.ReadSingle(0, values.Span);
+        TapShape.ReadInto(input, values, reference.Input.Tokens);
         hiddenStates = values;
         NextPart = part;
         return true;

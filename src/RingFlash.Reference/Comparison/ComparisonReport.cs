@@ -105,10 +105,17 @@ public sealed record FirstFault(
     IReadOnlyList<string> Blocks,
     IReadOnlyList<string> Operators,
     IReadOnlyList<string> Inputs,
-    WorstElement? Worst,
+    WorstValue? Worst,
     double OverBudget,
     string Recognised,
     string SourceFile);
+
+/// <summary>The element that is furthest over (or nearest to) its budget.</summary>
+/// <param name="Index">Its place, e.g. <c>[0, 3, 17]</c> in the axes of the tap.</param>
+/// <param name="Token">The token (row of batch · tokens), or −1 where the tap has none.</param>
+/// <param name="Candidate">The candidate's value.</param>
+/// <param name="Reference">The reference's value.</param>
+public sealed record WorstValue(string Index, int Token, double Candidate, double Reference);
 
 /// <summary>How far one tensor is from another, in float64.</summary>
 /// <param name="Compared">The number of elements.</param>
@@ -186,7 +193,7 @@ public sealed record TapFinding
     public int TokensLeftOut { get; init; }
 
     /// <summary>The worst element; null when nothing was compared.</summary>
-    public WorstElement? Worst { get; init; }
+    public WorstValue? Worst { get; init; }
 
     /// <summary>What the values look like, e.g. <c>all zero</c>, <c>shifted by one token</c>; empty when like
     /// nothing.</summary>

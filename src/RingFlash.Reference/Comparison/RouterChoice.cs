@@ -21,21 +21,31 @@ internal static class RouterChoice
 
     /// <summary>Reads and checks a choice.</summary>
     /// <param name="tap">The candidate's.</param>
-    /// <param name="tokens">The number of tokens.</param>
+    /// <param name="tokens">The number of tokens of the reference.</param>
     /// <param name="shape">The router.</param>
-    /// <returns>[tokens · topK].</returns>
+    /// <returns>[tokens · topK]; −1 for a token that the candidate lacks.</returns>
     /// <exception cref="InvalidInputException">Wrong axes, or a number that is no expert.</exception>
     public static int[] Read(CandidateTap tap, int tokens, RouterShape shape)
     {
         TapShape.Check(tap, [tokens, shape.TopK]);
-        long[] indices = tap.ReadInt64();
-        int bad = Array.FindIndex(indices, index => index < 0 || index >= shape.Experts);
-        return bad < 0
-            ? Array.ConvertAll(indices, index => (int)index)
-            : throw new InvalidInputException(
-                tap.Source,
-                tap.Name,
-                $"{indices[bad]} at token {bad / shape.TopK}; an expert is one of 0 … {shape.Experts - 1}");
+        long[] read = tap.ReadInt64();
+        int[] indices = new int[tokens * shape.TopK];
+        Array.Fill(indices, -1);
+        for (int index = 0; index < read.Length; index++)
+        {
+            int row = index / shape.TopK;
+            if (read[index] < 0 || read[index] >= shape.Experts)
+            {
+                throw new InvalidInputException(
+                    tap.Source,
+                    tap.Name,
+                    $"{read[index]} in row {row}; an expert is one of 0 … {shape.Experts - 1}");
+            }
+
+            indices[((tap.Rows?[row] ?? row) * shape.TopK) + (index % shape.TopK)] = (int)read[index];
+        }
+
+        return indices;
     }
 
     /// <summary>Whether two choices are the same experts, in whatever order.</summary>

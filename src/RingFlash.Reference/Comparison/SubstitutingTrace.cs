@@ -19,17 +19,20 @@ internal sealed class SubstitutingTrace : ForwardTrace<float>
 {
     private readonly Candidate candidate;
     private readonly RouterShape shape;
+    private readonly int tokens;
     private readonly ForwardTrace<float> inner;
     private HostTensor<float>? scores;
 
     /// <summary>Chooses whose values.</summary>
     /// <param name="candidate">The other program; with no taps the pass runs free.</param>
     /// <param name="shape">The router.</param>
+    /// <param name="tokens">Tokens per sequence.</param>
     /// <param name="inner">Is shown what was computed. It must not keep the tensors: they are written over.</param>
-    public SubstitutingTrace(Candidate candidate, RouterShape shape, ForwardTrace<float> inner)
+    public SubstitutingTrace(Candidate candidate, RouterShape shape, int tokens, ForwardTrace<float> inner)
     {
         this.candidate = candidate;
         this.shape = shape;
+        this.tokens = tokens;
         this.inner = inner;
     }
 
@@ -43,8 +46,7 @@ internal sealed class SubstitutingTrace : ForwardTrace<float>
         inner.Tap(name, tensor);
         if (candidate.Taps.TryGetValue(name, out CandidateTap? tap))
         {
-            TapShape.Check(tap, tensor.Shape);
-            tap.ReadSingle(0, tensor.Span);
+            TapShape.ReadInto(tap, tensor, tokens);
         }
 
         if (name.EndsWith(".gate.scores", StringComparison.Ordinal))
@@ -69,6 +71,11 @@ internal sealed class SubstitutingTrace : ForwardTrace<float>
             int first = token * shape.TopK;
             Span<int> theirs = indices.AsSpan(first, shape.TopK);
             ReadOnlySpan<int> ours = decision.TopKIndices.AsSpan(first, shape.TopK);
+            if (theirs.Contains(-1))
+            {
+                ours.CopyTo(theirs);
+            }
+
             if (RouterChoice.SameSet(ours, theirs))
             {
                 for (int slot = 0; slot < shape.TopK; slot++)

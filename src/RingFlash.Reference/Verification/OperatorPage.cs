@@ -12,6 +12,7 @@ public static class OperatorPage
         "RouterLogits" => "src/RingFlash.Reference/Operators/LinearProjection/LinearProjection.cs",
         "Float8BlockMatrix" => "src/RingFlash.Reference/Checkpoint/WeightMatrix.cs",
         "Float8E4M3" => "src/RingFlash.Reference/Numerics/Float8E4M3.cs",
+        "Concatenate" => "src/RingFlash.Reference/Model/ForwardOperators.cs",
         "KeyValueCache" => "src/RingFlash.Reference/Model/KeyValueCache.cs",
         _ => $"src/RingFlash.Reference/Operators/{operatorName}/{operatorName}.cs",
     };
