@@ -1,8 +1,6 @@
 using System;
 using System.Collections.Generic;
 using System.IO;
-using System.Linq;
-using RingFlash.Reference.Checkpoint;
 using RingFlash.Reference.Numerics;
 
 namespace RingFlash.Reference.Dumps;
@@ -10,6 +8,9 @@ namespace RingFlash.Reference.Dumps;
 /// <summary>Finds out what lies at a path, by content, and hands it to the reader of that format.</summary>
 internal static class DumpOpening
 {
+    private const string ConverterHint =
+        "only its zip form is read; turn it into safetensors with tools/Dump/pt_to_safetensors.py";
+
     private static readonly Dictionary<string, string> NoAttributes = [];
 
     /// <summary>Opens a file or a folder.</summary>
@@ -52,6 +53,21 @@ internal static class DumpOpening
                 NumpyDump.Add(dump, file, Path.GetFileNameWithoutExtension(path), attributes);
                 dump.Read("npy");
                 break;
+            case FileKind.Zip:
+                AddZip(dump, file, path, attributes);
+                break;
+            case FileKind.Pickle:
+                throw new InvalidInputException(
+                    path, string.Empty, $"a bare Python pickle (torch.save before 1.6?): {ConverterHint}");
+            case FileKind.Tar:
+                throw new InvalidInputException(
+                    path, string.Empty, $"a tar archive (an old torch.save?): {ConverterHint}");
+            case FileKind.Json:
+                throw new InvalidInputException(
+                    path, string.Empty, "JSON describes a dump and is none: give the folder that holds it");
+            case FileKind.Unknown when IsRawLogits(dump, path):
+                RawLogits.Add(dump, file, attributes);
+                break;
             default:
                 // Also what is none: its reader says what the file looks like.
                 SafetensorsDump.Add(dump, path, attributes);
@@ -65,13 +81,65 @@ internal static class DumpOpening
     /// <returns>What it claims to be.</returns>
     public static FileKind Recognise(ByteSource file)
     {
-        Span<byte> start = stackalloc byte[(int)Math.Min(file.Length, 16)];
+        Span<byte> start = stackalloc byte[(int)Math.Min(file.Length, 512)];
         file.ReadExactly(0, start);
         if (start.StartsWith(NumpyHeader.Magic))
         {
             return FileKind.Numpy;
         }
 
-        return start.Length > 8 && start[8] == (byte)'{' ? FileKind.Safetensors : FileKind.Unknown;
+        if (start.StartsWith("PK\u0003\u0004"u8) || start.StartsWith("PK\u0005\u0006"u8))
+        {
+            return FileKind.Zip;
+        }
+
+        // A safetensors header of 640 to 1407 bytes begins with 0x80 and 2 to 5 as well, but has a brace behind.
+        if (start.Length > 8 && start[8] == (byte)'{')
+        {
+            return FileKind.Safetensors;
+        }
+
+        if (start.Length >= 2 && start[0] == 0x80 && start[1] is >= 2 and <= 5)
+        {
+            return FileKind.Pickle;
+        }
+
+        if (start.Length > 262 && start[257..].StartsWith("ustar"u8))
+        {
+            return FileKind.Tar;
+        }
+
+        return start.TrimStart(" \t\r\n"u8).StartsWith("{"u8) ? FileKind.Json : FileKind.Unknown;
+    }
+
+    private static bool IsRawLogits(OpenedDump dump, string path) =>
+        dump.Options.VocabularySize is not null
+        || string.Equals(Path.GetExtension(path), RawLogits.Extension, StringComparison.OrdinalIgnoreCase);
+
+    private static void AddZip(
+        OpenedDump dump, ByteSource file, string path, IReadOnlyDictionary<string, string> attributes)
+    {
+        ZipDirectory zip = ZipDirectory.Read(file);
+        if (TorchArchive.FindPickle(zip) is not ZipEntry pickle)
+        {
+            NumpyDump.AddArchive(dump, file, zip, attributes);
+            dump.Read("npz");
+            return;
+        }
+
+        TorchArchive archive = TorchArchive.Open(dump, file, zip, pickle);
+        if (SglangFile.TryAdd(dump, archive, path, attributes))
+        {
+            dump.Read("SGLang dumper");
+            return;
+        }
+
+        string name = archive.Value is TorchTensor ? Path.GetFileNameWithoutExtension(path) : string.Empty;
+        if (archive.Add(archive.Value, name, attributes) == 0)
+        {
+            dump.Note($"{Path.GetFileName(path)}: holds no tensor");
+        }
+
+        dump.Read("torch.save");
     }
 }

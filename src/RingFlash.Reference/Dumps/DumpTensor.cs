@@ -20,7 +20,7 @@ public abstract class DumpTensor
     /// <summary>The axes.</summary>
     public abstract IReadOnlyList<long> Shape { get; }
 
-    /// <summary>What the writer says beside the values: step, rank, dims, …; empty where a format has nothing.</summary>
+    /// <summary>What the writer says beside the values: step, rank, dims, …; may be empty.</summary>
     public abstract IReadOnlyDictionary<string, string> Attributes { get; }
 
     /// <summary>

@@ -14,8 +14,8 @@ namespace RingFlash.Reference.Dumps;
 /// exactly <c>descr</c>, <c>fortran_order</c> and <c>shape</c>. The dictionary is read by its own small grammar.
 /// </summary>
 /// <remarks>
-/// <para>Read: <c>b1, i1, i2, i4, i8, u1, u2, u4, u8, f2, f4, f8</c>, either byte order, C and Fortran order. Refused by
-/// name: object arrays (a pickle), structured, complex, text and void types.</para>
+/// <para>Read: <c>b1, i1, i2, i4, i8, u1, u2, u4, u8, f2, f4, f8</c>, either byte order, C and Fortran order.
+/// Refused by name: object arrays (a pickle), structured, complex, text and void types.</para>
 /// <para>Source: numpy/numpy, numpy/lib/format.py, module documentation.</para>
 /// </remarks>
 internal sealed record NumpyHeader(

@@ -41,8 +41,38 @@ internal sealed class StridedLayout
         Extent = 1 + this.shape.Zip(this.strides, (length, stride) => (length - 1) * stride).Sum();
     }
 
+    /// <summary>Whether elements lie side by side in row-major order; so do those of an empty view.</summary>
+    /// <param name="shape">The axes.</param>
+    /// <param name="strides">Elements from one index to the next along each axis.</param>
+    /// <returns>Whether no layout is needed.</returns>
+    public static bool IsContiguous(long[] shape, long[] strides)
+    {
+        if (shape.Contains(0))
+        {
+            return true;
+        }
+
+        long expected = 1;
+        for (int axis = shape.Length - 1; axis >= 0; axis--)
+        {
+            if (shape[axis] > 1 && strides[axis] != expected)
+            {
+                return false;
+            }
+
+            expected *= shape[axis];
+        }
+
+        return true;
+    }
+
     /// <summary>Elements from the first of the view to one past its last.</summary>
     public long Extent { get; }
+
+    /// <summary>Whether the extent is small enough to be held.</summary>
+    /// <param name="size">The bytes of an element.</param>
+    /// <returns>Whether it is.</returns>
+    public bool FitsInMemory(int size) => Extent <= MaximumExtent / size;
 
     /// <summary>Reads consecutive elements of the view.</summary>
     /// <param name="source">The bytes.</param>
@@ -52,7 +82,7 @@ internal sealed class StridedLayout
     /// <param name="destination">[count × size], bytes, written.</param>
     public void Read(ByteSource source, long offset, int size, long first, Span<byte> destination)
     {
-        if (runLength * size < LongRun && Extent * size <= MaximumExtent)
+        if (runLength * size < LongRun && FitsInMemory(size))
         {
             cache.Use(this, source, offset, (int)(Extent * size), destination, (extent, target) =>
                 Gather(size, first, target, (place, run) => extent.AsSpan((int)place, run.Length).CopyTo(run)));
