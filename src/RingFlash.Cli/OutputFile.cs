@@ -73,6 +73,23 @@ internal static class OutputFile
         return target;
     }
 
+    /// <summary>Refuses one file for two outputs: the second would replace the first.</summary>
+    /// <param name="outputs">Options with their full paths, null for those not given.</param>
+    /// <exception cref="UsageException">Two are the same.</exception>
+    public static void RefuseSame(params ReadOnlySpan<(string Option, string? Path)> outputs)
+    {
+        for (int later = 1; later < outputs.Length; later++)
+        {
+            for (int earlier = 0; earlier < later; earlier++)
+            {
+                if (outputs[later].Path is string path && outputs[earlier].Path == path)
+                {
+                    throw new UsageException($"{outputs[earlier].Option} and {outputs[later].Option} both name {path}");
+                }
+            }
+        }
+    }
+
     // By name and neighbourhood and not by comparing paths: a link or a mount gives one file two paths.
     private static bool IsCaseFile(string target, string folder)
     {

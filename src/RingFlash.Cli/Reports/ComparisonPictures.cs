@@ -89,18 +89,21 @@ internal sealed class ComparisonPictures
         finding.Band.L2Relative,
         finding.Verdict == Verdict.NotChecked ? null : finding.OverBudget);
 
-    private static IReadOnlyList<double?> Multiples(IReadOnlyList<double> errors, double allowed) =>
-        [.. errors.Select(error => double.IsNaN(error) ? null : error == 0 ? 0 : (double?)(error / allowed))];
+    private static IReadOnlyList<double> Multiples(IReadOnlyList<double> errors, double allowed) =>
+        [.. errors.Select(error => error == 0 ? 0 : error / allowed)];
 
     // 0, 1, 2–3, 4–7, …, the last bin is open; large borders are powers of two by name.
     private static string BinName(int bin, int bins) => bin switch
     {
         0 => "0",
         1 => "1",
-        _ when bin == bins - 1 => string.Create(CultureInfo.InvariantCulture, $"≥2^{bin - 1}"),
+        _ when bin == bins - 1 => $"≥2{Raised(bin - 1)}",
         < 6 => string.Create(CultureInfo.InvariantCulture, $"{1 << (bin - 1)}–{(1 << bin) - 1}"),
-        _ => string.Create(CultureInfo.InvariantCulture, $"2^{bin - 1}"),
+        _ => $"2{Raised(bin - 1)}",
     };
+
+    private static string Raised(int power) => string.Concat(
+        power.ToString(CultureInfo.InvariantCulture).Select(digit => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit - '0']));
 
     private IReadOnlyList<RouterPoint> RouterPoints() =>
     [

@@ -127,10 +127,11 @@ internal sealed class ComparisonReportHtml
         }
 
         page.Table(["", ""], rows);
-        page.File("Read what it ought to compute:", fault.SourceFile);
-        foreach (string other in fault.Operators.Select(OperatorPage.FileOf).Where(file => file != fault.SourceFile))
+        page.Files("Read what it ought to compute:", fault.SourceFile);
+        string[] others = [.. fault.Operators.Select(OperatorPage.FileOf).Where(file => file != fault.SourceFile)];
+        if (others.Length > 0)
         {
-            page.File("or, on the way there:", other);
+            page.Files("On the way there:", others);
         }
     }
 
@@ -227,7 +228,7 @@ internal sealed class ComparisonReportHtml
                 PageText.Word(router.Verdict),
                 PageText.Line(router.Note),
             ]));
-        page.File("How experts are chosen:", OperatorPage.FileOf("GroupLimitedTopK"));
+        page.Files("How experts are chosen:", OperatorPage.FileOf("GroupLimitedTopK"));
     }
 
     private void AddLogits()
@@ -304,7 +305,8 @@ internal sealed class ComparisonReportHtml
         page.Paragraph(
             "L2: ‖c − r‖₂/‖r‖₂, c the candidate's values and r the reference's, in float64; band: the same of legal "
             + "variants. SNR: −20·log₁₀(L2) decibels. Cosine: ⟨c, r⟩/(‖c‖₂·‖r‖₂). Error ÷ budget: the largest of "
-            + "three, whole tap, worst token and worst element, each by its own budget; above 1 fails.");
+            + "three, whole tap, worst token and worst element, each by its own budget; above 1 fails. The reference's "
+            + "code lies in src/RingFlash.Reference/Operators/.");
         page.Table(
             [
                 "id", "#values", "#L2", "#band", "#max |c − r|", "#ulps", "#SNR", "#cosine", "#error ÷ budget",
@@ -323,7 +325,7 @@ internal sealed class ComparisonReportHtml
                 finding.Verdict == Verdict.NotChecked ? "–" : NumberText.Multiple(finding.OverBudget),
                 PageText.Word(finding.Verdict),
                 NoteOf(finding),
-                OperatorPage.FileOf(finding.Operators.LastOrDefault() ?? "ResidualAdd"),
+                OperatorPage.FileOf(finding.Operators.LastOrDefault() ?? string.Empty),
             ]));
     }
 

@@ -108,8 +108,15 @@ internal sealed class LayerPictures
     /// <returns>One <c>svg</c> element.</returns>
     public string Taps(string title, IReadOnlyList<LayerPoint> points)
     {
-        (string Kind, int Place, double? Over)[] cells =
-            [.. points.Select(point => (KindOf(point.Tap), PlaceOf(point.Tap), point.OverBudget))];
+        (string Kind, int Place, double Over)[] cells =
+        [
+            .. points.Select(point => (
+                KindOf(point.Tap),
+                PlaceOf(point.Tap),
+                point.OverBudget is not double over ? double.NaN
+                    : double.IsNaN(over) ? double.PositiveInfinity
+                    : over)),
+        ];
         int first = cells.Length == 0 ? 0 : cells.Min(cell => cell.Place);
         int count = cells.Length == 0 ? 0 : cells.Max(cell => cell.Place) - first + 1;
         return new SvgHeatStrip
@@ -122,9 +129,8 @@ internal sealed class LayerPictures
                 .. cells.GroupBy(cell => cell.Kind).Select(kind => new HeatRow(
                     PageText.Name(kind.Key),
                     [
-                        .. Enumerable.Range(first, count).Select(place => kind
-                            .Where(cell => cell.Place == place && cell.Over is not null)
-                            .Max(cell => double.IsNaN(cell.Over!.Value) ? double.PositiveInfinity : cell.Over)),
+                        .. Enumerable.Range(first, count).Select(place => Worst(
+                            kind.Where(cell => cell.Place == place).Select(cell => (double?)cell.Over))),
                     ])),
             ],
         }.ToSvg();
@@ -132,11 +138,11 @@ internal sealed class LayerPictures
 
     /// <summary>Every token in every layer, in units of what is allowed for a token.</summary>
     /// <param name="title">The title.</param>
-    /// <param name="taps">Per tap its name and its tokens' multiples; null for a token that was left out.</param>
+    /// <param name="taps">Per tap its name and its tokens' multiples; NaN for a token that was left out.</param>
     /// <returns>One <c>svg</c> element.</returns>
-    public string Tokens(string title, IEnumerable<(string Tap, IReadOnlyList<double?> Tokens)> taps)
+    public string Tokens(string title, IEnumerable<(string Tap, IReadOnlyList<double> Tokens)> taps)
     {
-        IGrouping<int, IReadOnlyList<double?>>[] rows =
+        IGrouping<int, IReadOnlyList<double>>[] rows =
         [
             .. taps.Where(tap => tap.Tokens.Count > 0)
                 .GroupBy(tap => PlaceOf(tap.Tap), tap => tap.Tokens)
@@ -147,7 +153,15 @@ internal sealed class LayerPictures
         {
             Title = title,
             XLabel = "token",
-            Rows = [.. rows.Select(row => new HeatRow(NameOf(row.Key), Worst([.. row], tokens)))],
+            Rows =
+            [
+                .. rows.Select(row => new HeatRow(
+                    NameOf(row.Key),
+                    [
+                        .. Enumerable.Range(0, tokens).Select(token => Worst(
+                            row.Where(values => token < values.Count).Select(values => (double?)values[token]))),
+                    ])),
+            ],
         }.ToSvg();
     }
 
@@ -187,7 +201,7 @@ internal sealed class LayerPictures
         Lines =
         [
             new(
-                "smallest margin of the reference's choice",
+                "smallest margin",
                 [.. routers.Where(router => router.Margin is not null).Select(router => (
                     (double)router.Layer, router.Margin!.Value))]) { HasDots = true },
             new(noiseName, [.. routers.Select(router => ((double)router.Layer, router.Noise))]) { HasDots = true },
@@ -221,11 +235,10 @@ internal sealed class LayerPictures
         ? tap
         : tap[(tap.IndexOf('.', LayerPrefix.Length) + 1)..];
 
-    private static double?[] Worst(IReadOnlyList<double?>[] taps, int tokens) =>
-    [
-        .. Enumerable.Range(0, tokens).Select(token => taps
-            .Select(values => token < values.Count ? values[token] : null)
-            .Where(value => value is not null)
-            .Max(value => double.IsNaN(value!.Value) ? double.PositiveInfinity : value)),
-    ];
+    // What was not compared counts only where nothing else is.
+    private static double? Worst(IEnumerable<double?> values)
+    {
+        double?[] all = [.. values];
+        return all.Where(value => !double.IsNaN(value!.Value)).Max() ?? (all.Length > 0 ? double.NaN : null);
+    }
 }

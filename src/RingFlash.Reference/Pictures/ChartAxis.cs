@@ -72,7 +72,11 @@ internal sealed class ChartAxis
 
         double step = NiceStep((high - low) / 6);
         step = scale == AxisScale.Whole ? Math.Max(1, step) : step;
-        if (!isGiven)
+        if (scale == AxisScale.Whole)
+        {
+            (low, high) = (low - 0.5, high + 0.5);
+        }
+        else if (!isGiven)
         {
             low = Math.Floor(low / step) * step;
             high = Math.Ceiling(high / step) * step;

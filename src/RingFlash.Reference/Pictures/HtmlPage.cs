@@ -19,10 +19,12 @@ public sealed class HtmlPage
         + "text-align:left;vertical-align:top}td.n{text-align:right;font-variant-numeric:tabular-nums;"
         + "white-space:nowrap}"
         + "svg{display:block;margin:1rem 0;max-width:100%;height:auto}code{font-size:.95em}.warn{color:#a00}"
-        + "p,li,td,th,h1,h2,h3{overflow-wrap:anywhere}.good{color:#15703a}.verdict{font-size:1.15rem}"
+        + "p,li,h1,h2,h3,code,td.l{overflow-wrap:anywhere}.good{color:#15703a}.verdict{font-size:1.15rem}"
         + "@media (prefers-color-scheme:dark){body{color:#e6e6e6;background:#161616}td,th{border-color:#555}"
         + ".warn{color:#ff8a80}.good{color:#7ddf9b}a{color:#8ab8ff}}"
         + "@media print{body{max-width:none;margin:0;color:#000;background:#fff}svg,tr{break-inside:avoid}}";
+
+    private const int LongestWord = 24;
 
     private readonly StringBuilder body = new();
     private readonly string title;
@@ -47,11 +49,15 @@ public sealed class HtmlPage
         body.Append(isGood ? "<p class=\"verdict good\"><b>" : "<p class=\"verdict warn\"><b>")
             .Append(SvgWriter.Escape(text)).Append("</b></p>\n");
 
-    /// <summary>A paragraph that ends with a file of the repository.</summary>
-    /// <param name="text">Plain text before it.</param>
-    /// <param name="path">The file, from the root on.</param>
-    public void File(string text, string path) =>
-        body.Append("<p>").Append(SvgWriter.Escape(text)).Append(' ').Append(Link(path)).Append("</p>\n");
+    /// <summary>A paragraph that ends with files of the repository.</summary>
+    /// <param name="text">Plain text before them.</param>
+    /// <param name="paths">The files, from the root on.</param>
+    public void Files(string text, params IReadOnlyList<string> paths)
+    {
+        ArgumentNullException.ThrowIfNull(paths);
+        body.Append("<p>").Append(SvgWriter.Escape(text)).Append(' ')
+            .AppendJoin(", ", paths.Select(path => Link(path, path))).Append("</p>\n");
+    }
 
     /// <summary>A heading of the second level.</summary>
     /// <param name="text">Plain text.</param>
@@ -109,9 +115,7 @@ public sealed class HtmlPage
             body.Append("<tr>");
             for (int column = 0; column < row.Count; column++)
             {
-                char kind = headers[column].Length == 0 ? ' ' : headers[column][0];
-                body.Append(kind == '#' ? "<td class=\"n\">" : "<td>")
-                    .Append(kind == '/' ? Link(row[column]) : SvgWriter.Escape(row[column])).Append("</td>");
+                body.Append(Cell(headers[column], row[column]));
             }
 
             body.Append("</tr>\n");
@@ -136,16 +140,30 @@ public sealed class HtmlPage
             + $"{body}</body>\n</html>\n";
     }
 
-    private string Link(string path)
+    private string Cell(string header, string text)
     {
-        string name = SvgWriter.Escape(path);
+        if (header.StartsWith('/'))
+        {
+            return $"<td>{Link(text, text[(text.LastIndexOf('/') + 1)..])}</td>";
+        }
+
+        // Only a long word may be broken anywhere: else a browser makes room for it by breaking "layer" as well.
+        string start = header.StartsWith('#') ? "<td class=\"n\">"
+            : text.Split(' ').Any(word => word.Length > LongestWord) ? "<td class=\"l\">"
+            : "<td>";
+        return $"{start}{SvgWriter.Escape(text)}</td>";
+    }
+
+    private string Link(string path, string shown)
+    {
+        string name = $"<code title=\"{SvgWriter.Escape(path)}\">{SvgWriter.Escape(shown)}</code>";
         if (repository is null || path.Length == 0)
         {
-            return $"<code>{name}</code>";
+            return name;
         }
 
         string target = string.Join('/', $"{repository}/{path}".Split('/').Select(Uri.EscapeDataString));
-        return $"<a href=\"{SvgWriter.Escape(target)}\"><code>{name}</code></a>";
+        return $"<a href=\"{SvgWriter.Escape(target)}\">{name}</a>";
     }
 
     private void Element(string name, string text) =>

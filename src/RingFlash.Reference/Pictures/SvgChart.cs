@@ -12,7 +12,8 @@ public enum AxisScale
     /// <summary>Equal distances are equal differences.</summary>
     Linear,
 
-    /// <summary>The same for things that are counted, such as layers: ticks at whole numbers only.</summary>
+    /// <summary>The same for things that are counted, such as layers: ticks at whole numbers only, and room for half
+    /// a step at both ends.</summary>
     Whole,
 
     /// <summary>Equal distances are equal ratios; numbers that are not above zero are not drawn.</summary>

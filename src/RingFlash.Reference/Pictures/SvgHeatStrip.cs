@@ -7,8 +7,8 @@ namespace RingFlash.Reference.Pictures;
 
 /// <summary>One row of cells.</summary>
 /// <param name="Label">Beside the row.</param>
-/// <param name="Values">One per column, in units of what is allowed, at least 0; null where nothing was compared; NaN
-/// and ∞ are worse than any number.</param>
+/// <param name="Values">One per column, in units of what is allowed, at least 0 and ∞ for what is worse than any number;
+/// NaN where something was not compared, null where there is nothing.</param>
 public sealed record HeatRow(string Label, IReadOnlyList<double?> Values);
 
 /// <summary>
@@ -27,7 +27,7 @@ public sealed class SvgHeatStrip
     private const int LegendHeight = 34;
     private const int LongestLabel = 36;
     private const double WidestCell = 40;
-    private const double TickRoom = 44;
+    private const double TickRoom = 30;
     private const string Missing = "#ffffff";
     private const string MissingMark = "#9a9a9a";
 
@@ -86,11 +86,16 @@ public sealed class SvgHeatStrip
             }
         }
 
-        int stride = (int)Math.Ceiling(TickRoom / width);
-        for (int cell = 0; cell < cells; cell += stride)
+        int stride = NiceStride(TickRoom / width * perCell);
+        for (int cell = 0; cell < cells; cell++)
         {
-            string number = (FirstColumn + (cell * perCell)).ToString(CultureInfo.InvariantCulture);
-            svg.Text(left + ((cell + 0.5) * width), bottom + 14, number, "middle", size: 11);
+            // The cell that holds a multiple of the stride.
+            int first = FirstColumn + (cell * perCell), column = (first + stride - 1) / stride * stride;
+            if (column < first + perCell && first >= 0)
+            {
+                string number = column.ToString(CultureInfo.InvariantCulture);
+                svg.Text(left + ((cell + 0.5) * width), bottom + 14, number, "middle", size: 11);
+            }
         }
 
         string label = perCell == 1
@@ -101,28 +106,47 @@ public sealed class SvgHeatStrip
         return svg.Finish();
     }
 
+    // 1, 2 or 5 times a power of ten.
+    private static int NiceStride(double least)
+    {
+        for (int power = 1; ; power *= 10)
+        {
+            foreach (int stride in (ReadOnlySpan<int>)[power, 2 * power, 5 * power])
+            {
+                if (stride >= least || stride >= 500_000_000)
+                {
+                    return stride;
+                }
+            }
+        }
+    }
+
     private static string Shorten(string label) =>
         label.Length <= LongestLabel ? label : $"{label[..17]}…{label[^18..]}";
 
     private void WriteCell(SvgWriter svg, HeatRow row, double x, int y, double width, int first, int count)
     {
         int last = Math.Min(first + count, row.Values.Count) - 1;
-        double?[] values = [.. row.Values.Skip(first).Take(count).Where(value => value is not null)];
-        double? worst = values.Length == 0 ? null : values.Max(value => double.IsNaN(value!.Value)
-            ? double.PositiveInfinity
-            : value);
+        double[] values =
+            [.. row.Values.Skip(first).Take(count).Where(value => value is not null).Select(value => value!.Value)];
+        if (values.Length == 0)
+        {
+            return;
+        }
+
+        double worst = values.Where(value => !double.IsNaN(value)).DefaultIfEmpty(double.NaN).Max();
         string columns = last > first
             ? string.Create(CultureInfo.InvariantCulture, $"{FirstColumn + first} … {FirstColumn + last}")
             : string.Create(CultureInfo.InvariantCulture, $"{FirstColumn + first}");
-        string text = worst is double multiple
-            ? multiple.ToString("0.##", CultureInfo.InvariantCulture)
-            : "not compared";
-        string fill = worst is double shade ? Shades.First(one => shade <= one.Limit).Colour : Missing;
+        string text = double.IsNaN(worst) ? "not compared"
+            : double.IsPositiveInfinity(worst) ? "not finite"
+            : worst.ToString(worst >= 1e5 ? "0.##e+0" : "0.##", CultureInfo.InvariantCulture);
+        string fill = double.IsNaN(worst) ? Missing : Shades.First(one => worst <= one.Limit).Colour;
 
         // A little apart, so that cells can be counted; but a cell of two pixels needs them both.
         double gap = width > 4 ? 1 : 0;
         svg.Rectangle(x, y, width - gap, RowHeight - 1, fill, $"{row.Label}, {columns}: {text}");
-        if (worst is null)
+        if (double.IsNaN(worst))
         {
             svg.Line(x + (width * 0.3), y + 6, x + (width * 0.7), y + 6, MissingMark);
         }
@@ -131,7 +155,7 @@ public sealed class SvgHeatStrip
     private static void WriteLegend(SvgWriter svg, int y)
     {
         double x = 24;
-        const double step = (SvgChart.Width - 40) / 8.0;
+        const double step = (SvgChart.Width - 44) / 8.0;
         foreach ((double _, string colour, string text) in Shades)
         {
             svg.Rectangle(x - 1, y + 3, 14, 12, MissingMark);
@@ -141,6 +165,6 @@ public sealed class SvgHeatStrip
         }
 
         svg.Line(x + 2, y + 9, x + 10, y + 9, MissingMark);
-        svg.Text(x + 15, y + 13, "no value", "start", size: 11);
+        svg.Text(x + 15, y + 13, "not compared", "start", size: 11);
     }
 }

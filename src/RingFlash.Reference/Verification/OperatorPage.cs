@@ -4,10 +4,11 @@ namespace RingFlash.Reference.Verification;
 public static class OperatorPage
 {
     /// <summary>Finds the page.</summary>
-    /// <param name="operatorName">The operator as reports name it.</param>
+    /// <param name="operatorName">The operator as reports name it; empty where a value is passed on as it is.</param>
     /// <returns>The file, from the repository's root on.</returns>
     public static string FileOf(string operatorName) => operatorName switch
     {
+        "" => "src/RingFlash.Reference/Model/RingFlashModel.cs",
         "RotaryTable" => "src/RingFlash.Reference/Operators/RotaryEmbedding/RotaryTable.cs",
         "RouterLogits" => "src/RingFlash.Reference/Operators/LinearProjection/LinearProjection.cs",
         "Float8BlockMatrix" => "src/RingFlash.Reference/Checkpoint/WeightMatrix.cs",
