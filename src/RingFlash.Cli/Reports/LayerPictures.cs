@@ -11,7 +11,11 @@ namespace RingFlash.Cli.Reports;
 /// <param name="Error">‖error‖₂/‖reference‖₂.</param>
 /// <param name="Band">The same of what is allowed, or of noise.</param>
 /// <param name="OverBudget">The worst error divided by its budget; null where nothing was compared.</param>
-internal sealed record LayerPoint(string Tap, double Error, double Band, double? OverBudget);
+internal sealed record LayerPoint(string Tap, double Error, double Band, double? OverBudget)
+{
+    /// <summary>What is allowed, where that is not the band.</summary>
+    public double Budget { get; init; }
+}
 
 /// <summary>One router in a picture.</summary>
 /// <param name="Layer">Its layer.</param>
@@ -81,7 +85,7 @@ internal sealed class LayerPictures
         LayerPoint[] drift = [.. ByPlace(free).Select(group => group.Last())];
         double[] drawn =
         [
-            .. alone.Concat(drift).SelectMany(point => new[] { point.Error, point.Band })
+            .. alone.Concat(drift).SelectMany(point => new[] { point.Error, point.Band, point.Budget })
                 .Where(value => double.IsFinite(value) && value > 0),
         ];
         double low = drawn.Length == 0 ? 1e-9 : Math.Max(drawn.Min() / 2, 1e-12);
@@ -98,6 +102,9 @@ internal sealed class LayerPictures
             [
                 .. Curve("isolated", bandName, alone, low, high),
                 .. Curve("free", bandName, drift, low, high),
+                new(
+                    alone.Any(point => point.Budget > 0) ? "isolated: budget" : string.Empty,
+                    [.. alone.Select(point => ((double)PlaceOf(point.Tap), point.Budget))]) { IsDashed = true },
             ],
         }.ToSvg();
     }

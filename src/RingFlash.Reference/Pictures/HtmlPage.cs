@@ -91,20 +91,25 @@ public sealed class HtmlPage
     }
 
     /// <summary>A table.</summary>
-    /// <param name="headers">The head; a name that begins with "#" heads a column of numbers, one with "/" a column of
+    /// <param name="headers">The head, left out when every name is empty; a name that begins with "#" heads a column of numbers, one with "/" a column of
     /// files of the repository.</param>
     /// <param name="rows">As many cells per row as there are headers.</param>
     public void Table(IReadOnlyList<string> headers, IEnumerable<IReadOnlyList<string>> rows)
     {
         ArgumentNullException.ThrowIfNull(headers);
         ArgumentNullException.ThrowIfNull(rows);
-        body.Append("<table>\n<tr>");
-        foreach (string header in headers)
+        body.Append("<table>\n");
+        if (headers.Any(header => header.Length > 0))
         {
-            body.Append("<th>").Append(SvgWriter.Escape(header.TrimStart('#', '/'))).Append("</th>");
+            body.Append("<tr>");
+            foreach (string header in headers)
+            {
+                body.Append("<th>").Append(SvgWriter.Escape(header.TrimStart('#', '/'))).Append("</th>");
+            }
+
+            body.Append("</tr>\n");
         }
 
-        body.Append("</tr>\n");
         foreach (IReadOnlyList<string> row in rows)
         {
             if (row.Count != headers.Count)

@@ -33,7 +33,7 @@ public sealed class SvgHeatStrip
 
     private static readonly (double Limit, string Colour, string Text)[] Shades =
     [
-        (0, "#f4f8fc", "0: equal"),
+        (0, "#e2f1e3", "equal"),
         (0.25, "#d6e6f4", "≤ ¼"),
         (1, "#a9cbe8", "≤ 1"),
         (4, "#f59e42", "1 … 4"),
@@ -155,7 +155,7 @@ public sealed class SvgHeatStrip
     private static void WriteLegend(SvgWriter svg, int y)
     {
         double x = 24;
-        const double step = (SvgChart.Width - 44) / 8.0;
+        const double step = (SvgChart.Width - 56) / 8.0;
         foreach ((double _, string colour, string text) in Shades)
         {
             svg.Rectangle(x - 1, y + 3, 14, 12, MissingMark);

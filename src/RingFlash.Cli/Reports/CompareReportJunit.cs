@@ -12,7 +12,7 @@ namespace RingFlash.Cli.Reports;
 /// A comparison for CI: one suite, one test per compared tap and router under its id <c>layer/operator/tap</c>, one per
 /// gap, and one, <c>verdict</c>, that is red whenever the exit code is not 0. Names do not depend on paths or numbers.
 /// </summary>
-internal static class ComparisonReportJunit
+internal static class CompareReportJunit
 {
     private const string Suite = "ringflash.compare";
 

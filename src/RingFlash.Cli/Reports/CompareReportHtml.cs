@@ -10,16 +10,16 @@ using RingFlash.Reference.Verification;
 namespace RingFlash.Cli.Reports;
 
 /// <summary>A comparison as one HTML page for people: the verdict, the pictures it rests on, then every number.</summary>
-internal sealed class ComparisonReportHtml
+internal sealed class CompareReportHtml
 {
     private readonly ComparisonReport report;
-    private readonly ComparisonPictures pictures;
+    private readonly ComparePictures pictures;
     private readonly HtmlPage page;
 
-    private ComparisonReportHtml(ComparisonReport report, string? repository)
+    private CompareReportHtml(ComparisonReport report, string? repository)
     {
         this.report = report;
-        pictures = new ComparisonPictures(report);
+        pictures = new ComparePictures(report);
         page = new HtmlPage("ringflash compare", repository);
     }
 
@@ -35,7 +35,7 @@ internal sealed class ComparisonReportHtml
     /// <param name="repository">Where this repository lies as seen from the page; null for nowhere.</param>
     /// <returns>The document.</returns>
     public static string ToHtml(ComparisonReport report, string? repository = null) =>
-        new ComparisonReportHtml(report, repository).Write();
+        new CompareReportHtml(report, repository).Write();
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 
@@ -128,7 +128,8 @@ internal sealed class ComparisonReportHtml
 
         page.Table(["", ""], rows);
         page.Files("Read what it ought to compute:", fault.SourceFile);
-        string[] others = [.. fault.Operators.Select(OperatorPage.FileOf).Where(file => file != fault.SourceFile)];
+        string[] others =
+            [.. fault.Operators.Select(OperatorPage.FileOf).Distinct().Where(file => file != fault.SourceFile)];
         if (others.Length > 0)
         {
             page.Files("On the way there:", others);
@@ -143,8 +144,8 @@ internal sealed class ComparisonReportHtml
             "Isolated: each tap is computed from the candidate's own nearest values, so the line shows what the "
             + "operators in between did and nothing that happened before; of each layer, the tap nearest to leaving its "
             + "band. Free: the reference's own run from the token ids; of each layer, the last tap: drift, never a "
-            + "verdict. The bands are how far legal ways to compute the same lie apart. A dot on the lower edge: equal to "
-            + "the bit; on the upper edge: not finite.");
+            + "verdict. The bands are how far legal ways to compute the same lie apart; the dashed line is what is allowed "
+            + "to a whole tap. A dot on the lower edge: equal to the bit; on the upper edge: not finite.");
         if (report.Variants.Count > 0)
         {
             page.Paragraph("The bands were computed with:");

@@ -9,14 +9,14 @@ using RingFlash.Reference.Verification;
 namespace RingFlash.Cli.Reports;
 
 /// <summary>The pictures of a comparison.</summary>
-internal sealed class ComparisonPictures
+internal sealed class ComparePictures
 {
     private readonly ComparisonReport report;
     private readonly LayerPictures layers;
 
     /// <summary>Prepares.</summary>
     /// <param name="report">The report.</param>
-    public ComparisonPictures(ComparisonReport report)
+    public ComparePictures(ComparisonReport report)
     {
         this.report = report;
         layers = new LayerPictures(
@@ -87,7 +87,10 @@ internal sealed class ComparisonPictures
         finding.Tap,
         finding.Distance.L2Relative,
         finding.Band.L2Relative,
-        finding.Verdict == Verdict.NotChecked ? null : finding.OverBudget);
+        finding.Verdict == Verdict.NotChecked ? null : finding.OverBudget)
+    {
+        Budget = finding.Budget.L2Relative,
+    };
 
     private static IReadOnlyList<double> Multiples(IReadOnlyList<double> errors, double allowed) =>
         [.. errors.Select(error => error == 0 ? 0 : error / allowed)];
