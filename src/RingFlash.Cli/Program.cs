@@ -100,6 +100,7 @@ internal static class Program
             SynthCommand.Create(context),
             InspectCommand.Create(context),
             TokenizeCommand.Create(context),
+            CompareCommand.Create(context),
             CaptureCommand.Create(context),
             GenerateCommand.Create(context),
             BenchCommand.Create(context),

@@ -16,7 +16,7 @@ namespace RingFlash.Cli.Commands;
 internal static class VerifyCommand
 {
     // More threads than any machine has cores are a typing error, and each costs a stack.
-    private const int MostThreads = 1024;
+    internal const int MostThreads = 1024;
 
     /// <summary>Creates the command.</summary>
     /// <param name="context">The outside world.</param>
