@@ -5,6 +5,7 @@ using System.Linq;
 using RingFlash.Reference.Checkpoint;
 using RingFlash.Reference.Comparison;
 using RingFlash.Reference.Pictures;
+using RingFlash.Reference.Tokenization;
 using RingFlash.Reference.Verification;
 
 namespace RingFlash.Cli.Reports;
@@ -14,11 +15,13 @@ internal sealed class CompareReportHtml
 {
     private readonly ComparisonReport report;
     private readonly ComparePictures pictures;
+    private readonly ModelTokenizer? tokenizer;
     private readonly HtmlPage page;
 
-    private CompareReportHtml(ComparisonReport report, string? repository)
+    private CompareReportHtml(ComparisonReport report, ModelTokenizer? tokenizer, string? repository)
     {
         this.report = report;
+        this.tokenizer = tokenizer;
         pictures = new ComparePictures(report);
         page = new HtmlPage("ringflash compare", repository);
     }
@@ -26,16 +29,20 @@ internal sealed class CompareReportHtml
     /// <summary>Writes the file, whole or not at all.</summary>
     /// <param name="path">The file, full path.</param>
     /// <param name="report">The report.</param>
+    /// <param name="tokenizer">Shows ids as text; null for ids alone.</param>
     /// <param name="currentDirectory">Where the tool was started.</param>
-    public static void Save(string path, ComparisonReport report, string currentDirectory) =>
-        AtomicFile.WriteText(path, ToHtml(report, PageText.RepositoryOf(path, currentDirectory)));
+    public static void Save(
+        string path, ComparisonReport report, ModelTokenizer? tokenizer, string currentDirectory) =>
+        AtomicFile.WriteText(path, ToHtml(report, tokenizer, PageText.RepositoryOf(path, currentDirectory)));
 
     /// <summary>Writes the page.</summary>
     /// <param name="report">The report.</param>
+    /// <param name="tokenizer">Shows ids as text; null for ids alone.</param>
     /// <param name="repository">Where this repository lies as seen from the page; null for nowhere.</param>
     /// <returns>The document.</returns>
-    public static string ToHtml(ComparisonReport report, string? repository = null) =>
-        new CompareReportHtml(report, repository).Write();
+    public static string ToHtml(
+        ComparisonReport report, ModelTokenizer? tokenizer = null, string? repository = null) =>
+        new CompareReportHtml(report, tokenizer, repository).Write();
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 
@@ -257,17 +264,22 @@ internal sealed class CompareReportHtml
             ]);
         page.SubHeading("Worst positions");
         page.Table(
-            ["#token", "#id", "#KL(reference ‖ candidate)", "#reference's best", "#candidate's best", "#its rank there"],
+            [
+                "#token", "id", "#KL(reference ‖ candidate)", "reference's best", "candidate's best",
+                "#rank of reference's best",
+            ],
             logits.Worst.Select(position => (IReadOnlyList<string>)
             [
                 Text($"{position.Token}"),
-                Text($"{position.Id}"),
+                Token(position.Id),
                 NumberText.Error(position.ReferenceToCandidate),
-                Text($"{position.ReferenceBest}"),
-                Text($"{position.CandidateBest}"),
+                Token(position.ReferenceBest),
+                Token(position.CandidateBest),
                 Text($"{position.Rank}"),
             ]));
     }
+
+    private string Token(long id) => PageText.Name(TokenLabel.Of(id, tokenizer));
 
     private static string Share(double value) => Text($"{100 * value:0.##} %");
 

@@ -91,8 +91,8 @@ public sealed class HtmlPage
     }
 
     /// <summary>A table.</summary>
-    /// <param name="headers">The head, left out when every name is empty; a name that begins with "#" heads a column of numbers, one with "/" a column of
-    /// files of the repository.</param>
+    /// <param name="headers">The head, left out when every name is empty; a name that begins with "#" heads a column of
+    /// numbers, one with "/" a column of files of the repository.</param>
     /// <param name="rows">As many cells per row as there are headers.</param>
     public void Table(IReadOnlyList<string> headers, IEnumerable<IReadOnlyList<string>> rows)
     {
