@@ -234,13 +234,7 @@ internal sealed class CompareReportTable
         table.Write(_console);
     }
 
-    private string Token(long id, int width)
-    {
-        string number = id.ToString(CultureInfo.InvariantCulture);
-        return _tokenizer is not null && id < _tokenizer.VocabularySize && _tokenizer.Contains((int)id)
-            ? TapName.Wrap($"{number} \"{_tokenizer.TokenText((int)id)}\"", width)
-            : number;
-    }
+    private string Token(long id, int width) => TapName.Wrap(TokenLabel.Of(id, _tokenizer), width);
 
     private void WriteTotals(ComparisonReport report)
     {

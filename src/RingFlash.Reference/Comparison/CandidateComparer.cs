@@ -320,7 +320,7 @@ public sealed class CandidateComparer
                 worst,
                 over,
                 recognised,
-                CaseRecorder.SourceFile(segment.Operators.Count == 0 ? string.Empty : segment.Operators[^1])));
+                OperatorPage.FileOf(segment.Operators.Count == 0 ? string.Empty : segment.Operators[^1])));
 
     // What a wrong tap shares with a tap that is right on the candidate's own inputs is right too.
     private FirstFault Narrowed(FirstFault fault)
