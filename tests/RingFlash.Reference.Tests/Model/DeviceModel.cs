@@ -65,13 +65,16 @@ public sealed class DeviceModel(CpuDevice device) : IClassFixture<CpuDevice>
         _ = model.Forward(new ForwardInput(TinyModels.Ids(configuration, 50), 1), cache).Logits.Values;
         for (int token = 0; token < 3; token++)
         {
-            long downloads = host.Downloads, uploads = host.Uploads;
+            long downloads = host.Downloads, uploads = host.Uploads, waits = host.Waits;
             ForwardResult<float> result = model.Forward(
                 new ForwardInput(TinyModels.Ids(configuration, 1, 7 + (ulong)token), 1), cache);
             Assert.Equal(downloads, host.Downloads);
             _ = result.Logits.Values;
             Assert.Equal(downloads + 1, host.Downloads);
-            Assert.Equal(uploads + 2, host.Uploads); // the ids, for the main layers and for the MTP layer
+
+            // Cosines, sines, and the ids for the main layers and for the MTP layer; the last wait for the main layers.
+            Assert.Equal(uploads + 4, host.Uploads);
+            Assert.Equal(waits + 2, host.Waits);
         }
     }
 
