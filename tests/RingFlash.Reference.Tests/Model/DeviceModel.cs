@@ -27,6 +27,22 @@ public sealed class DeviceModel(CpuDevice device) : IClassFixture<CpuDevice>
     public void And_with_block_FP8_weights() => Compare<Float32Precision>(
         device.OneWarp, TinyModels.Read(("quantization_config", TinyModels.Float8Blocks)), bfloat16: false);
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void And_with_quantised_activations(bool bfloat16)
+    {
+        ModelConfiguration configuration = TinyModels.Read(("quantization_config", TinyModels.Float8Blocks));
+        if (bfloat16)
+        {
+            Compare<BFloat16Precision>(device.OneWarp, configuration, bfloat16: true, quantise: true);
+        }
+        else
+        {
+            Compare<Float32Precision>(device.OneWarp, configuration, bfloat16: false, quantise: true);
+        }
+    }
+
     [Fact]
     public void And_when_the_PTX_itself_runs() =>
         Compare<Float32Precision>(device.Interpreted, TinyModels.Read(), bfloat16: false);
@@ -78,14 +94,15 @@ public sealed class DeviceModel(CpuDevice device) : IClassFixture<CpuDevice>
         }
     }
 
-    private static void Compare<TPrecision>(KernelHost host, ModelConfiguration configuration, bool bfloat16)
+    private static void Compare<TPrecision>(
+        KernelHost host, ModelConfiguration configuration, bool bfloat16, bool quantise = false)
         where TPrecision : struct, IPrecision
     {
         using WorkerPool workers = new(1);
         ModelWeights weights = TinyModels.Weights(configuration, bfloat16: bfloat16);
         List<float[]> expected = Run(
-            configuration, weights, new Float32Operators<TPrecision>(ExecutionEngine.Vector512, workers));
-        List<float[]> actual = Run(configuration, weights, new DeviceOperators<TPrecision>(host, workers));
+            configuration, weights, new Float32Operators<TPrecision>(ExecutionEngine.Vector512, workers, quantise));
+        List<float[]> actual = Run(configuration, weights, new DeviceOperators<TPrecision>(host, workers, quantise));
         for (int index = 0; index < expected.Count; index++)
         {
             Runs.AssertSameBits($"result {index}", expected[index], actual[index]);
