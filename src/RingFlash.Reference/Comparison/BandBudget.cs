@@ -68,9 +68,7 @@ internal static class BandBudget
             OverBudget = over,
             NearestVariant = nearest < 0 ? string.Empty : names[nearest],
             NearestL2Relative = nearest < 0 ? 0 : Relative(Math.Sqrt(item.FromVariants[nearest]), norm),
-            TokenErrors = [.. norms.Select((square, index) => kept[index]
-                ? Relative(Math.Sqrt(theirs.Squared[index]), Math.Sqrt(square))
-                : double.NaN)],
+            TokenErrors = PerToken(theirs, norms, kept),
             UlpHistogram = Histogram(item, kept),
             TokensLeftOut = present.Count(value => value) - kept.Count(value => value),
             Worst = compared ? WorstOf(item, token, kept) : null,
@@ -101,10 +99,17 @@ internal static class BandBudget
             node.Layer,
             Distance(item, kept, l2, element, LargestOf(item.Reference, item.Map, kept)),
             Band(item.Variants, norms, kept),
-            [.. norms.Select((square, index) => kept[index]
-                ? Relative(Math.Sqrt(theirs.Squared[index]), Math.Sqrt(square))
-                : double.NaN)]);
+            PerToken(theirs, norms, kept));
     }
+
+    // NaN is a token that was left out, so values that are none have an error without bound.
+    private static double[] PerToken(TokenErrors errors, double[] norms, bool[] kept) =>
+    [
+        .. norms.Select((square, token) => !kept[token] ? double.NaN
+            : Relative(Math.Sqrt(errors.Squared[token]), Math.Sqrt(square)) is var error && double.IsNaN(error)
+                ? double.PositiveInfinity
+                : error),
+    ];
 
     private static NoiseBand Band(List<TokenErrors> variants, double[] norms, bool[] kept)
     {

@@ -1,4 +1,5 @@
 using System;
+using RingFlash.Reference.Configuration;
 using RingFlash.Reference.Model;
 using RingFlash.Reference.Numerics;
 
@@ -31,19 +32,22 @@ public sealed class BlockIsolatedRun
     /// Is shown every result as computed, before the candidate's takes its place; it must copy what it keeps. The
     /// router's weights come as <c>….gate.topk_weight</c> in the candidate's order of experts.
     /// </param>
+    /// <param name="configuration">The model's numbers where they are not the reference's; null for these.</param>
     public BlockIsolatedRun(
         ComparisonReference reference,
         Candidate candidate,
         ForwardOperators<float> operators,
         ModelWeights weights,
-        ForwardTrace<float> sees)
+        ForwardTrace<float> sees,
+        ModelConfiguration? configuration = null)
     {
         ArgumentNullException.ThrowIfNull(reference);
         this.reference = reference;
         this.candidate = candidate;
-        model = new RingFlashModel<float>(reference.Configuration, weights, operators);
+        configuration ??= reference.Configuration;
+        model = new RingFlashModel<float>(configuration, weights, operators);
         trace = new SubstitutingTrace(
-            candidate, RouterChoice.ShapeOf(reference.Configuration), reference.Input.Tokens, sees);
+            candidate, RouterChoice.ShapeOf(configuration), reference.Input.Tokens, sees);
     }
 
     /// <summary>The embedding, the layers and the head.</summary>

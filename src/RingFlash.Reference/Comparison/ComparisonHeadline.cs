@@ -48,6 +48,14 @@ internal static class ComparisonHeadline
 
     private static string Agreement(ComparisonReport report)
     {
+        if (report.Isolated.Count == 0 && report.Routers.Count == 0)
+        {
+            return string.Create(
+                CultureInfo.InvariantCulture,
+                $"{report.Drift.Count} taps with {report.Drift.Sum(point => point.Distance.Compared)} stored values "
+                + $"drift no further than correct {report.Precision} runs may; no operator was checked by itself");
+        }
+
         TapFinding? worst = report.Isolated.Where(finding => finding.Verdict == Verdict.Passed)
             .MaxBy(finding => finding.OverBudget);
         long values = report.Isolated.Sum(finding => finding.Distance.Compared);

@@ -182,7 +182,8 @@ public sealed record TapFinding
     /// <summary>The L2 distance from it, relative.</summary>
     public double NearestL2Relative { get; init; }
 
-    /// <summary>Per token of batch · tokens, ‖error‖₂/‖reference‖₂; NaN for a token that was left out.</summary>
+    /// <summary>Per token of batch · tokens, ‖error‖₂/‖reference‖₂; NaN for a token that was left out, ∞ where a
+    /// value is not finite.</summary>
     public IReadOnlyList<double> TokenErrors { get; init; } = [];
 
     /// <summary>

@@ -23,8 +23,7 @@ internal sealed record Coverage(
     {
         List<string> missing = [], notDumped = [];
         IEnumerable<IGrouping<string, DataFlowNode>> kinds = flow.Nodes
-            .Where(node => !node.Name.EndsWith(".residual", StringComparison.Ordinal)
-                && !node.Name.EndsWith(".margin", StringComparison.Ordinal))
+            .Where(node => !node.Name.EndsWith(".residual", StringComparison.Ordinal))
             .GroupBy(Kind, StringComparer.Ordinal);
         foreach (IGrouping<string, DataFlowNode> kind in kinds)
         {

@@ -138,7 +138,6 @@ public sealed class DataFlow
             Add($"{gate}.scores", layer, "router", ["RouterScores"], $"{gate}.logits");
             Add($"{gate}.topk_idx", layer, "router", ["GroupLimitedTopK"], $"{gate}.scores");
             Add($"{gate}.topk_weight", layer, "router", ["GroupLimitedTopK"], $"{gate}.scores", $"{gate}.topk_idx");
-            Add($"{gate}.margin", layer, "router", ["GroupLimitedTopK"], $"{gate}.scores");
             string[] chosen = [post, $"{gate}.topk_idx", $"{gate}.topk_weight"];
             Add($"{mlp}.routed.output", layer, "experts", ["RoutedExperts", "ExpertCombine"], chosen);
             if (configuration.SharedExpertCount > 0)

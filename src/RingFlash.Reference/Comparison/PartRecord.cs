@@ -85,10 +85,6 @@ internal sealed class ReferenceTrace(ComparisonReference reference, Candidate ca
     public override void TapDecision(string name, RouterDecision<float> decision)
     {
         Items.Add(new ChoiceItem(name, [.. decision.TopKIndices], [.. decision.Margins.Values], scores));
-        if (candidate.Taps.ContainsKey($"{name}.margin"))
-        {
-            Tap($"{name}.margin", decision.Margins);
-        }
     }
 }
 
@@ -149,11 +145,6 @@ internal sealed class VariantTrace(ComparisonReference reference, Action<string,
         {
             item.Undecided[token] |= !RouterChoice.SameSet(
                 decision.TopKIndices.AsSpan(token * topK, topK), item.Indices.AsSpan(token * topK, topK));
-        }
-
-        if (items.GetValueOrDefault($"{name}.margin") is not null)
-        {
-            Tap($"{name}.margin", decision.Margins);
         }
     }
 }
