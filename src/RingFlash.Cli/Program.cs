@@ -100,10 +100,12 @@ internal static class Program
             SynthCommand.Create(context),
             InspectCommand.Create(context),
             TokenizeCommand.Create(context),
+            CompareCommand.Create(context),
             CaptureCommand.Create(context),
             GenerateCommand.Create(context),
             BenchCommand.Create(context),
             ServeCommand.Create(context),
+            ServerCommand.Create(context),
         };
         root.HelpName = "ringflash";
         foreach (Option option in root.Options)

@@ -55,6 +55,7 @@ internal static class CaptureCommand
             HelpName = "PRECISION",
             DefaultValueFactory = _ => "float32",
         };
+        Option<string> engine = EngineWords.One();
         Option<string?> memoryLimit = ByteSize.MemoryLimit();
         Option<string?> json = new("--json") { Description = "Write what was captured as JSON.", HelpName = "FILE" };
 
@@ -67,7 +68,7 @@ internal static class CaptureCommand
             "ringflash capture Ring-mini-2.0 --ids 1,2,3 --memory-limit 8GB --out mini-8gb-case",
             "ringflash verify flash-3-case --model flash-3")
         {
-            model, ids, output, layers, precision, memoryLimit, json,
+            model, ids, output, layers, precision, engine, memoryLimit, json,
         };
         command.SetAction((parsed, cancellation) => Task.FromResult(Run(
             new Request(
@@ -76,6 +77,7 @@ internal static class CaptureCommand
                 parsed.GetValue(output)!,
                 parsed.GetValue(layers),
                 parsed.GetValue(precision)!,
+                parsed.GetValue(engine)!,
                 parsed.GetValue(memoryLimit),
                 parsed.GetValue(json)),
             context,
@@ -94,6 +96,7 @@ internal static class CaptureCommand
             _ => throw new UsageException(
                 $"--precision: '{request.Precision}' is not a precision; known are float32, bfloat16"),
         };
+        ExecutionEngine engine = EngineWords.ParseOne(request.Engine, request.MemoryLimit);
         long? memoryLimit =
             request.MemoryLimit is null ? null : ByteSize.Parse(request.MemoryLimit, "--memory-limit");
         string folder = OutputFolder.Check(request.Output, "--out", context.CurrentDirectory);
@@ -104,6 +107,7 @@ internal static class CaptureCommand
         {
             Layers = ranges is null ? null : Expand(ranges, model.Configuration),
             BFloat16 = underBFloat16,
+            Engine = engine,
             MemoryLimit = memoryLimit,
             ToolVersion = ToolVersion.Text,
         };
@@ -167,7 +171,7 @@ internal static class CaptureCommand
         ReportText text = new(ReportConsole.Create(context.Output, context.Colour));
         text.Line(
             $"{NumberText.Count(result.Values)} values in {result.TapCount} taps of {tokens} tokens, "
-            + $"{request.Precision}, in {NumberText.Time(elapsed)}");
+            + $"{request.Precision}, {request.Engine}, in {NumberText.Time(elapsed)}");
         bool synthetic = result.Weights.Count == 0;
         text.Line(synthetic
             ? "weights: synthetic, made again when the case is verified"
@@ -189,6 +193,7 @@ internal static class CaptureCommand
         json.WriteString("model", request.Model);
         json.WriteString("folder", result.Folder);
         json.WriteString("precision", request.Precision);
+        json.WriteString("engine", request.Engine);
         json.WriteNumber("tokens", ids.Length);
         json.WriteNumber("taps", result.TapCount);
         json.WriteNumber("values", result.Values);
@@ -198,5 +203,12 @@ internal static class CaptureCommand
     }
 
     private sealed record Request(
-        string Model, string Ids, string Output, string? Layers, string Precision, string? MemoryLimit, string? Json);
+        string Model,
+        string Ids,
+        string Output,
+        string? Layers,
+        string Precision,
+        string Engine,
+        string? MemoryLimit,
+        string? Json);
 }

@@ -5,6 +5,7 @@ using System.Text.Json;
 using RingFlash.Cli.Commands;
 using RingFlash.Reference.Checkpoint;
 using RingFlash.Reference.Verification;
+using static RingFlash.Cli.Reports.JsonValues;
 
 namespace RingFlash.Cli.Reports;
 
@@ -162,39 +163,5 @@ internal static class VerifyReportJson
         Real(json, "scoreError", router.ScoreError);
         json.WriteString("note", router.Note);
         json.WriteEndObject();
-    }
-
-    private static string Word(Verdict verdict) => verdict switch
-    {
-        Verdict.Passed => "passed",
-        Verdict.Failed => "failed",
-        _ => "not-checked",
-    };
-
-    private static void Strings(Utf8JsonWriter json, string name, IReadOnlyList<string> values)
-    {
-        json.WriteStartArray(name);
-        foreach (string value in values)
-        {
-            json.WriteStringValue(value);
-        }
-
-        json.WriteEndArray();
-    }
-
-    private static void Real(Utf8JsonWriter json, string name, double? value)
-    {
-        switch (value)
-        {
-            case null:
-                json.WriteNull(name);
-                break;
-            case { } number when double.IsFinite(number):
-                json.WriteNumber(name, number);
-                break;
-            case { } number:
-                json.WriteString(name, NumberText.NonFinite(number));
-                break;
-        }
     }
 }

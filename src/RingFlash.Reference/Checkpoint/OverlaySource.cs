@@ -45,6 +45,9 @@ public sealed class OverlaySource : IWeightSource
         Tensors = [.. tensors.Values.Select(entry => entry.Outer)];
     }
 
+    /// <summary>The source for everything that the first does not hold.</summary>
+    internal IWeightSource Under => second;
+
     /// <inheritdoc/>
     public string Description => $"{first.Description} over {second.Description}";
 

@@ -116,7 +116,7 @@ public static partial class LinearProjection
     /// <typeparam name="TPrecision">The precision policy.</typeparam>
     /// <typeparam name="TWeights">How weights lie in shared memory.</typeparam>
     /// <param name="a">The arguments.</param>
-    [Kernel(VectorLoads = 0, MatrixInstructions = 32, AsynchronousCopies = 2)]
+    [Kernel(VectorLoads = 0, MatrixInstructions = 32, MatrixLoads = [10, 12], AsynchronousCopies = 2)]
     internal static void TensorCoreKernel<TPrecision, TWeights>(TensorCoreArguments a)
         where TPrecision : struct, IPrecision
         where TWeights : struct, ITensorCoreWeights

@@ -1,0 +1,72 @@
+using System.Collections.Generic;
+
+namespace RingFlash.Cli.ServerCheck;
+
+/// <summary>
+/// A server against itself: what it said about a prompt alone, and what it says about it in other company.
+/// </summary>
+/// <param name="Name">The company.</param>
+/// <param name="Differences">How far apart the numbers are.</param>
+/// <param name="Note">Anything else; may be empty.</param>
+internal sealed record InvarianceRow(string Name, Differences Differences, string Note)
+{
+    /// <summary>Compares places of the prompt and the first generated one.</summary>
+    /// <param name="name">The company.</param>
+    /// <param name="pairs">Alone, and in company.</param>
+    /// <param name="note">Anything else.</param>
+    /// <returns>The row.</returns>
+    public static InvarianceRow Of(
+        string name, IEnumerable<(ServedSequence Alone, ServedSequence Other)> pairs, string note = "")
+    {
+        Differences differences = new();
+        foreach ((ServedSequence alone, ServedSequence other) in pairs)
+        {
+            if (alone.Prompt is not null && other.Prompt is not null)
+            {
+                for (int token = 0; token < alone.Prompt.Count && token < other.Prompt.Count; token++)
+                {
+                    Add(differences, alone.Prompt[token], other.Prompt[token]);
+                }
+
+                if (alone.Prompt.Count != other.Prompt.Count)
+                {
+                    continue; // one is the beginning of the other: what they generate has nothing in common
+                }
+            }
+
+            if (alone.Generated is [ServedPlace first, ..] && other.Generated is [ServedPlace second, ..])
+            {
+                Add(differences, first, second);
+            }
+        }
+
+        return new InvarianceRow(name, differences, note);
+    }
+
+    private static void Add(Differences differences, ServedPlace? alone, ServedPlace? other)
+    {
+        if (alone is null || other is null)
+        {
+            return;
+        }
+
+        Dictionary<int, double> known = [];
+        foreach (ServedToken token in alone.Token is null ? alone.Top : [alone.Token, .. alone.Top])
+        {
+            if (token is { Id: int id, LogProbability: double number })
+            {
+                known[id] = number;
+            }
+        }
+
+        HashSet<int> seen = [];
+        foreach (ServedToken token in other.Token is null ? other.Top : [other.Token, .. other.Top])
+        {
+            if (token is { Id: int id, LogProbability: double number } && seen.Add(id)
+                && known.TryGetValue(id, out double before))
+            {
+                differences.Add(number, (float)before);
+            }
+        }
+    }
+}
