@@ -10,7 +10,7 @@ namespace RingFlash.Reference.Comparison;
 /// <summary>Reads one line of a name map: an entry per text that its words stand for.</summary>
 internal static class NameMapLine
 {
-    private const int MostTexts = 256;
+    private const int MostTexts = 1024;
 
     private static readonly (string Word, AxisName Axis)[] AxisWords =
     [
