@@ -106,6 +106,7 @@ internal static class CompareCommand
         string? junit = OutputFile.Check(files.Junit, "--junit", here, read);
         OutputFile.RefuseSame(("--html", html), ("--json", json), ("--junit", junit));
         using ComparisonInputs inputs = ComparisonInputs.Open(request, here);
+        options = options with { Preflight = inputs.Preflight(request.Candidate, here, cancellation).Lines };
         ComparisonReport report = TerminalProgress.Run<(string Step, double Fraction), ComparisonReport>(
             context,
             at => at,

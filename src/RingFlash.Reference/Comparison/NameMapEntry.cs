@@ -1,4 +1,5 @@
 using System.Collections.Generic;
+using System.Linq;
 
 namespace RingFlash.Reference.Comparison;
 
@@ -47,11 +48,20 @@ internal sealed record NameMapEntry
     /// <summary>Whether it is a weight stored [inputs, outputs].</summary>
     public bool IsTransposed { get; init; }
 
-    /// <summary>How the ranks of tensor parallelism hold it.</summary>
+    /// <summary>How the ranks hold it.</summary>
     public RankParts Parts { get; init; }
+
+    /// <summary>
+    /// The attribute that is the rank; <c>tp_rank</c> unless the line says <c>ep_rank</c> or another.
+    /// </summary>
+    public string RankAttribute { get; init; } = "tp_rank";
 
     /// <summary>Another tensor that is added to this one; null for none.</summary>
     public NamePattern? Plus { get; init; }
+
+    /// <summary>Whether it is a stack of the weights of all experts.</summary>
+    public bool IsStack => Target == MapTarget.Weight
+        && TargetName.Contains("{expert}", System.StringComparison.Ordinal) && !Name.Numbers.Contains("expert");
 
     /// <summary>Whether it is used only when no other tensor of the dump has the tap.</summary>
     public bool IsSpare { get; init; }
@@ -136,7 +146,7 @@ internal enum FusedPiece
     Up,
 }
 
-/// <summary>How the ranks of tensor parallelism hold a tensor.</summary>
+/// <summary>How the ranks hold a tensor.</summary>
 internal enum RankParts
 {
     /// <summary>Every rank holds all of it.</summary>
@@ -150,4 +160,10 @@ internal enum RankParts
 
     /// <summary>Each rank holds a summand: before the all-reduce.</summary>
     Sum,
+
+    /// <summary>Of a weight: rank after rank along the inputs, the columns.</summary>
+    Inputs,
+
+    /// <summary>Of a stack of experts: rank after rank along the experts.</summary>
+    Experts,
 }

@@ -57,9 +57,9 @@ internal sealed class NamePattern
                 break;
             }
 
-            int close = text.IndexOf('}', open);
+            int close = text[open] == '{' ? text.IndexOf('}', open) : -1;
             string number = close < 0 ? string.Empty : text[(open + 1)..close];
-            if (text[open] != '{' || !Placeholders.Contains(number))
+            if (!Placeholders.Contains(number))
             {
                 throw Refuse($"a brace belongs to {{{string.Join("}, {", Placeholders)}}} or a word of the map");
             }
