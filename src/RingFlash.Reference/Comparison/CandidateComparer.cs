@@ -378,9 +378,28 @@ public sealed class CandidateComparer
             Unmapped = candidate.Unmapped,
             Doubles = candidate.Doubles,
             NotCompared = notCompared,
+            Unseen = Unseen(),
             Notes = candidate.Notes,
         };
         return report with { Headline = ComparisonHeadline.Of(report, ids) };
+    }
+
+    // Everything that no compared tap depends on, however far back.
+    private string[] Unseen()
+    {
+        HashSet<string> seen = [];
+        IEnumerable<string> compared = isolated.Where(finding => finding.Verdict != Verdict.NotChecked)
+            .Select(finding => finding.Tap)
+            .Concat(routers.Where(finding => finding.Verdict != Verdict.NotChecked).Select(Choice))
+            .Concat(options.Isolated ? [] : drift.Select(point => point.Tap));
+        foreach (string tap in compared)
+        {
+            seen.UnionWith(reference.Flow.SegmentOf(tap, seen.Contains).Nodes.Select(node => node.Name));
+        }
+
+        // Attention weights are a side branch: the context shows whether they are right.
+        return [.. reference.Flow.Nodes.Select(node => node.Name)
+            .Where(name => !seen.Contains(name) && !name.EndsWith(".attention.weights", StringComparison.Ordinal))];
     }
 
     private static string Choice(RouterFinding finding) => finding.Id.Split('/', 3)[2];

@@ -77,6 +77,11 @@ public sealed record ComparisonReport
     /// <summary>Taps of the dump that were not compared, with the reason.</summary>
     public IReadOnlyList<string> NotCompared { get; init; } = [];
 
+    /// <summary>
+    /// Results that no compared tap depends on, so that nothing is known of the operators that make them.
+    /// </summary>
+    public IReadOnlyList<string> Unseen { get; init; } = [];
+
     /// <summary>What the reader should know beside.</summary>
     public IReadOnlyList<string> Notes { get; init; } = [];
 

@@ -1,5 +1,5 @@
-// Red here means that the page, the JUnit file or the JSON of a comparison says another thing than the report, cannot be
-// read, or lets a name from a dump become markup.
+// Red here means that the page, the JUnit file or the JSON of a comparison says another thing than the report, cannot
+// be read, or lets a name from a dump become markup.
 using System;
 using System.Collections.Generic;
 using System.IO;
@@ -167,7 +167,8 @@ public sealed class CompareReportFileTests
         string[] names = [], ids = [];
         foreach (string run in (string[])["first", "second"])
         {
-            string html = folder.File($"{run}.html"), json = folder.File($"{run}.json"), xml = folder.File($"{run}.xml");
+            string html = folder.File($"{run}.html"), json = folder.File($"{run}.json");
+            string xml = folder.File($"{run}.xml");
             ToolRun tool = await Compare(golden, dump, "--html", html, "--json", json, "--junit", xml);
             Assert.Equal(0, tool.Code);
             using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(json));
@@ -269,7 +270,8 @@ public sealed class CompareReportFileTests
         Assert.DoesNotContain(
             page.Descendants(),
             element => element.Name.LocalName
-                is "script" or "img" or "link" or "iframe" or "object" or "embed" or "image" or "use" or "foreignObject");
+                is "script" or "img" or "link" or "iframe" or "object" or "embed" or "image" or "use"
+                or "foreignObject");
         Assert.DoesNotContain(
             page.Descendants().Attributes(),
             attribute => attribute.Name.LocalName is "src" or "style" or "srcset"
@@ -277,7 +279,9 @@ public sealed class CompareReportFileTests
                 || (attribute.Name.LocalName == "href" && attribute.Value.Contains(':', StringComparison.Ordinal)));
         Assert.DoesNotContain("url(", page.Descendants("style").Single().Value, StringComparison.Ordinal);
         Assert.Contains(
-            page.Descendants("meta"), meta => meta.Attribute("content")?.Value.StartsWith("default-src 'none'") == true);
+            page.Descendants("meta"),
+            meta => meta.Attribute("content")?.Value.StartsWith("default-src 'none';", StringComparison.Ordinal)
+                is true);
     }
 
     private static void AssertMembers<TRecord>(JsonElement element)

@@ -23,7 +23,7 @@ internal static class FakeComparisons
         Headline = "NOT CHECKED: the candidate holds nothing that can be compared",
     };
 
-    /// <summary>A report in which every text is the given one, as from a dump of somebody with bad intentions.</summary>
+    /// <summary>One of everything that a report can hold; every text that may come from a dump is changed.</summary>
     public static ComparisonReport Everything(Func<string, string> text)
     {
         string[] taps = [.. Enumerable.Range(0, Layers).Select(layer => $"model.layers.{layer}.output")];

@@ -75,6 +75,7 @@ public sealed class InnocentCandidates
         [
             LegalRounding.None, LegalRounding.FusedNorm, LegalRounding.Float32Rotary, LegalRounding.FusedAttention,
             LegalRounding.RoundedExperts, LegalRounding.FusedActivation,
+            LegalRounding.UnroundedResidual, LegalRounding.NormRoundedOnce,
             LegalRounding.FusedNorm | LegalRounding.RoundedExperts, LegalRounding.Kernels,
         ];
         double worst = 0;

@@ -35,7 +35,8 @@ public sealed class HeatStripTests
     [InlineData(4096, 32, 128)]
     public void ManyColumnsShareCellsThatShowTheirWorst(int columns, int perCell, int cells)
     {
-        double?[] values = [.. Enumerable.Range(0, columns).Select(column => (double?)(column == columns / 2 ? 9 : 0.1))];
+        double?[] values =
+            [.. Enumerable.Range(0, columns).Select(column => (double?)(column == columns / 2 ? 9 : 0.1))];
         XDocument strip = Strip(("row", values));
         string[] hints = [.. Cells(strip).Select(Hint)];
         Assert.Equal(perCell, SvgHeatStrip.ColumnsPerCell(columns));
@@ -44,10 +45,11 @@ public sealed class HeatStripTests
         Assert.Single(hints, hint => hint.EndsWith(": 9", StringComparison.Ordinal));
         Assert.Equal(
             perCell > 1,
-            strip.Descendants(Pages.Svg + "text").Any(text => text.Value.Contains("worst of", StringComparison.Ordinal)));
+            strip.Descendants(Pages.Svg + "text")
+                .Any(text => text.Value.Contains("worst of", StringComparison.Ordinal)));
     }
 
-    [Property(Replay = "(20251125,20251128)", MaxTest = 300)]
+    [Property(Replay = "(20251125,20251129)", MaxTest = 300)]
     public void AnyValuesAndAnyLabelGiveWellFormedXmlInsideTheFrame(string? label, double[] values, bool hasGap)
     {
         double?[] row = [.. values.Select(value => (double?)Math.Abs(value)), hasGap ? null : 1];
