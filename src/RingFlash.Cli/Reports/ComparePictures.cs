@@ -80,8 +80,8 @@ internal sealed class ComparePictures
 
     /// <summary>Router margins.</summary>
     /// <returns>One <c>svg</c> element.</returns>
-    public string Margins() =>
-        LayerPictures.Margins("Margin of the choice and noise of the scores", "largest noise of a score", RouterPoints());
+    public string Margins() => LayerPictures.Margins(
+        "Margin of the choice and noise of the scores", "largest noise of a score", RouterPoints());
 
     private static LayerPoint PointOf(TapFinding finding) => new(
         finding.Tap,

@@ -10,7 +10,7 @@ using RingFlash.Reference.Verification;
 
 namespace RingFlash.Cli.Reports;
 
-/// <summary>A comparison as one HTML page for people: the verdict, the pictures it rests on, then every number.</summary>
+/// <summary>A comparison as one HTML page: the verdict, the pictures that it rests on, then every number.</summary>
 internal sealed class CompareReportHtml
 {
     private readonly ComparisonReport report;
@@ -149,10 +149,10 @@ internal sealed class CompareReportHtml
         page.Picture(pictures.Errors());
         page.Paragraph(
             "Isolated: each tap is computed from the candidate's own nearest values, so the line shows what the "
-            + "operators in between did and nothing that happened before; of each layer, the tap nearest to leaving its "
-            + "band. Free: the reference's own run from the token ids; of each layer, the last tap: drift, never a "
-            + "verdict. The bands are how far legal ways to compute the same lie apart; the dashed line is what is allowed "
-            + "to a whole tap. A dot on the lower edge: equal to the bit; on the upper edge: not finite.");
+            + "operators in between did and nothing that happened before; of each layer, the tap nearest to leaving "
+            + "its band. Free: the reference's own run from the token ids; of each layer, the last tap: drift, never a "
+            + "verdict. The bands are how far legal ways to compute the same lie apart; the dashed line is what is "
+            + "allowed to a whole tap. A dot on the lower edge: equal to the bit; on the upper edge: not finite.");
         if (report.Variants.Count > 0)
         {
             page.Paragraph("The bands were computed with:");
@@ -173,8 +173,8 @@ internal sealed class CompareReportHtml
         page.Picture(pictures.IsolatedTokens());
         page.Paragraph(
             "The worst tap of each layer, ‖error‖₂/‖reference‖₂ of the token, in units of its budget. Blue is "
-            + "within; a whole row of colour is an operator that is wrong for every token, a column one token that went "
-            + "another way.");
+            + "within; a row of colour is an operator that is wrong for every token, a column a token that went another "
+            + "way.");
         if (report.Drift.Any(point => point.TokenErrors.Count > 0))
         {
             page.Picture(pictures.FreeTokens());

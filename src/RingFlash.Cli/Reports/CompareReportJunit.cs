@@ -37,6 +37,8 @@ internal static class CompareReportJunit
                 $"missing/{tap}", Verdict.NotChecked, "missing: the dump has it for other layers")),
             .. report.Doubles.Select(tap => new JunitTest(
                 $"double/{tap}", Verdict.NotChecked, "several tensors of the dump claim this tap")),
+            .. report.NotCompared.Select(line => line.Split(": ", 2)).Where(parts => !compared.Contains(parts[0]))
+                .Select(parts => new JunitTest($"not-compared/{parts[0]}", Verdict.NotChecked, parts[^1])),
         ];
         string[] remarks =
         [
@@ -44,8 +46,6 @@ internal static class CompareReportJunit
             $"candidate: {report.Candidate}",
             $"precision: {report.Precision}: {report.PrecisionReason}",
             .. report.Preflight,
-            .. report.NotCompared.Where(line => !compared.Contains(line.Split(':')[0]))
-                .Select(line => $"not compared: {line}"),
             .. report.Unmapped.Select(name => $"unmapped: {name}"),
             .. report.NotDumped.Select(kind => $"in no layer of the dump: {kind}"),
             .. report.Notes,

@@ -88,8 +88,10 @@ internal sealed class LayerPictures
             .. alone.Concat(drift).SelectMany(point => new[] { point.Error, point.Band, point.Budget })
                 .Where(value => double.IsFinite(value) && value > 0),
         ];
-        double low = drawn.Length == 0 ? 1e-9 : Math.Max(drawn.Min() / 2, 1e-12);
-        double high = drawn.Length == 0 ? 1 : Math.Min(drawn.Max() * 2, 1e12);
+
+        // Whole decades, as the axis has them: an edge is a place of its own.
+        double low = drawn.Length == 0 ? 1e-9 : Math.Pow(10, Math.Floor(Math.Log10(Math.Max(drawn.Min() / 2, 1e-12))));
+        double high = drawn.Length == 0 ? 1 : Math.Pow(10, Math.Ceiling(Math.Log10(Math.Min(drawn.Max() * 2, 1e12))));
         return new SvgChart
         {
             Title = title,

@@ -11,8 +11,10 @@ internal static class PageText
 {
     private const int LongestName = 160;
 
-    /// <summary>Makes a text from a file fit to be shown: control characters visible, the middle of a long one left out;
-    /// the JSON report has the whole of it.</summary>
+    /// <summary>
+    /// Makes a text from a file fit to be shown: control characters visible, the middle of a long one left out; the
+    /// JSON report has the whole of it.
+    /// </summary>
     /// <param name="name">A name of a tensor, a path.</param>
     /// <returns>One line of at most 160 characters.</returns>
     public static string Name(string name)

@@ -204,5 +204,6 @@ internal sealed class VerifyReportHtml
         router.SmallestMargin,
         router.ScoreError);
 
-    private static double Over(TapResult tap) => double.IsNaN(tap.OverBudget) ? double.PositiveInfinity : tap.OverBudget;
+    private static double Over(TapResult tap) =>
+        double.IsNaN(tap.OverBudget) ? double.PositiveInfinity : tap.OverBudget;
 }

@@ -33,8 +33,8 @@ public sealed class HtmlPage
 
     /// <summary>Starts a page.</summary>
     /// <param name="title">The title and first heading.</param>
-    /// <param name="repository">Where the repository's root lies as seen from the page's folder, e.g. <c>../..</c>; null
-    /// when there is none, and files of it are named without a link.</param>
+    /// <param name="repository">Where the repository's root lies as seen from the page's folder, e.g. <c>../..</c>;
+    /// null when there is none, and files of it are named without a link.</param>
     public HtmlPage(string title, string? repository = null)
     {
         ArgumentNullException.ThrowIfNull(title);

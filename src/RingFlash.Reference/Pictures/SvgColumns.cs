@@ -10,7 +10,7 @@ namespace RingFlash.Reference.Pictures;
 /// <param name="Parts">Its parts from the bottom up, at least 0 each.</param>
 public sealed record ChartColumn(string Label, IReadOnlyList<double> Parts);
 
-/// <summary>Upright columns of parts as SVG text: histograms, shares. Under the rules of <see cref="SvgChart"/>.</summary>
+/// <summary>Upright columns of parts as SVG text: histograms, shares. By the rules of <see cref="SvgChart"/>.</summary>
 public sealed class SvgColumns
 {
     private const int Left = 72;
@@ -33,7 +33,7 @@ public sealed class SvgColumns
     /// <summary>The columns, from left to right.</summary>
     public required IReadOnlyList<ChartColumn> Columns { get; init; }
 
-    /// <summary>The parts' names and colours, from the bottom up; one without a name is left out of the legend.</summary>
+    /// <summary>The parts' names and colours, from the bottom up; the legend leaves out those without a name.</summary>
     public required IReadOnlyList<(string Name, string Colour)> Parts { get; init; }
 
     /// <summary>

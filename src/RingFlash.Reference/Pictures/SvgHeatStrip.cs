@@ -7,7 +7,7 @@ namespace RingFlash.Reference.Pictures;
 
 /// <summary>One row of cells.</summary>
 /// <param name="Label">Beside the row.</param>
-/// <param name="Values">One per column, in units of what is allowed, at least 0 and ∞ for what is worse than any number;
+/// <param name="Values">One per column, in units of what is allowed, at least 0, ∞ for what is worse than any number;
 /// NaN where something was not compared, null where there is nothing.</param>
 public sealed record HeatRow(string Label, IReadOnlyList<double?> Values);
 

@@ -78,7 +78,8 @@ internal sealed class CaseRecorder
         if (result.Verdict == Verdict.Failed && FirstFailure.Length == 0)
         {
             FirstFailure = $"GroupLimitedTopK chose other experts at {Layer(result.Gate)}{result.Note}; "
-                + $"{result.Wrong} of {result.Tokens} tokens; reference code: {OperatorPage.FileOf("GroupLimitedTopK")}";
+                + $"{result.Wrong} of {result.Tokens} tokens; reference code: "
+                + OperatorPage.FileOf("GroupLimitedTopK");
         }
     }
 
