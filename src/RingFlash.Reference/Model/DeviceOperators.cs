@@ -168,38 +168,23 @@ public sealed partial class DeviceOperators<TPrecision> : Float32Operators<TPrec
         ArgumentNullException.ThrowIfNull(x);
         ArgumentNullException.ThrowIfNull(experts);
         ExpertWeights any = experts.Expert(0);
+        bool quantise = quantiseActivations && any is { Gate: Float8BlockMatrix, Up: Float8BlockMatrix };
+        if (quantiseActivations && quantise != any.Down is Float8BlockMatrix)
+        {
+            return base.RoutedExperts(x, decision, experts); // one kind each for the three products
+        }
+
         DeviceExperts there = ExpertsOf(experts);
-        ArrayView<float> rows = Read(x);
         HostTensor<float> outputs = Result<float>(x.Rows, decision.TopK, x.Width);
-        int assignments = x.Rows * decision.TopK, intermediate = any.Gate.Outputs;
-        HostTensor<float> gate = Result<float>(assignments, intermediate), up = ResultLike(gate);
         IEnumerable<DeviceExperts> batches =
             there.IsComplete ? [there] : there.Batches(decision.TopKIndices, workers);
-        if (quantiseActivations && any.Gate is Float8BlockMatrix)
+        if (quantise)
         {
-            (int codes, int scales) =
-                Operators.RoutedExperts.QuantisedRoom.Lengths(x.Rows, decision.TopK, x.Width, intermediate);
-            Operators.RoutedExperts.QuantisedRoom room =
-                new(Write(gate), Write(up), Write(Result<float>(codes)), Write(Result<float>(scales)));
-            foreach (DeviceExperts batch in batches)
-            {
-                Operators.RoutedExperts.LaunchQuantised<TPrecision>(
-                    host, rows, Read(decision.Indices), decision.TopK, batch, room, Write(outputs));
-            }
+            QuantisedExperts(x, decision, batches, any.Gate.Outputs, outputs);
         }
         else
         {
-            Operators.RoutedExperts.ExpertRoom room = new(
-                Write(gate),
-                Write(up),
-                Write(Result<int>(assignments)),
-                Write(Result<int>(assignments)),
-                Write(Result<int>(experts.ExpertCount + 1)));
-            foreach (DeviceExperts batch in batches)
-            {
-                Operators.RoutedExperts.Launch<TPrecision>(
-                    host, rows, Read(decision.Indices), decision.TopK, batch, room, Write(outputs));
-            }
+            PlainExperts(x, decision, batches, any.Gate.Outputs, experts.ExpertCount, outputs);
         }
 
         return outputs;

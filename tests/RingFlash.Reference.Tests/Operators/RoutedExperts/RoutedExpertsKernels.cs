@@ -51,6 +51,17 @@ public sealed class RoutedExpertsKernels(CpuDevice device) : IClassFixture<CpuDe
     public void ExpertsWhoseNumbersDoNotFitTheSmallFormatAreHeldInFull() => Compare<Float32Precision>(
         3, 4, 33, 7, slots: 9, PanelFormat.BFloat16, holdsItsPromise: false);
 
+    [Fact]
+    public void MatricesOfUnequalFormatsAreHeldInFull()
+    {
+        using WorkerPool workers = new(1);
+        WeightMatrix codes = MemorySource.Float8(8, 8, 1), plain = new DenseMatrix(8, 8, TestValues.Spread(64, 2));
+        using DeviceExperts experts = new(device.OneWarp, 2, 2, _ => (codes, codes, plain));
+        Assert.Single(experts.Batches([0, 1], workers));
+        Assert.Equal(PanelFormat.Float32, experts.Gate.Format);
+        Assert.True(experts.IsComplete);
+    }
+
     private void Compare<TPrecision>(
         int seed,
         int tokens,
