@@ -143,6 +143,9 @@ internal static class ServerCheckJson
         json.WriteString("run", scores.Run);
         json.WriteBoolean("equalToTheBit", scores.All.AllEqual);
         Real(json, "ofNoise", scores.OfNoise);
+        Real(json, "ofNoiseSingle", scores.OfNoiseSingle);
+        Real(json, "ofNoiseRootMeanSquare", scores.OfNoiseClean);
+        Real(json, "ofNoiseMedian", scores.OfNoiseMedian);
         Real(json, "divergence", scores.Divergence);
         json.WriteNumber("ranks", scores.Ranks);
         json.WriteNumber("wrongRanks", scores.WrongRanks);
@@ -266,6 +269,7 @@ internal static class ServerCheckJson
         Real(json, "maximum", differences.Maximum);
         Real(json, "mean", differences.Mean);
         Real(json, "rootMeanSquare", differences.RootMeanSquare);
+        Real(json, "median", differences.Median);
     }
 
     private static string Word(Verdict verdict) => verdict switch

@@ -98,11 +98,9 @@ internal sealed class ServerCheckTable(IAnsiConsole console)
                 + (run.Behind.Count > 0 ? $"; behind near ties of the router {Noise(run.Behind)}" : string.Empty));
         }
 
-        text.Line($"  allowed is twice the largest: {Noise(band.Clean)}"
-            + (band.Behind is null ? string.Empty : $"; behind near ties {Noise(band.Behind)}"));
-        text.Line($"  compared: {scores.Clean.Count} numbers, root mean square "
-            + $"{NumberText.Error(scores.Clean.RootMeanSquare)}; behind what may be near ties {scores.Behind.Count}, "
-            + NumberText.Error(scores.Behind.RootMeanSquare));
+        text.Line($"of what it explains: single numbers {NumberText.Multiple(scores.OfNoiseSingle)}, root mean square "
+            + $"{NumberText.Multiple(scores.OfNoiseClean)} of {scores.Clean.Count}, median "
+            + $"{NumberText.Multiple(scores.OfNoiseMedian)}; {scores.Behind.Count} numbers may lie behind near ties");
         WorstNumber? worst = scores.Rows.MaxBy(row => row.OfNoise)!.Worst;
         if (worst is not null && scores.All.Maximum > 0)
         {
@@ -173,10 +171,6 @@ internal sealed class ServerCheckTable(IAnsiConsole console)
     private static string Noise(Differences distance) => distance.Count == 0
         ? "not measured"
         : $"{NumberText.Error(distance.Maximum)} (root mean square {NumberText.Error(distance.RootMeanSquare)})";
-
-    private static string Noise(Noise? noise) => noise is null
-        ? "not measured"
-        : $"{NumberText.Error(noise.Maximum)} (root mean square {NumberText.Error(noise.RootMeanSquare)})";
 
     private static string Word(OddityWeight weight) => weight switch
     {

@@ -13,6 +13,8 @@ namespace RingFlash.Cli.ServerCheck;
 /// <param name="band">The noise.</param>
 internal sealed class Comparability(ReferenceRuns runs, ReferenceRun run, NoiseBand band)
 {
+    private const int Jumps = 2; // the largest of a server's jumps may not be among the few that our runs show
+
     private readonly Dictionary<int, bool[]> behind = [];
 
     /// <summary>Notes what a server's experts say.</summary>
@@ -35,7 +37,8 @@ internal sealed class Comparability(ReferenceRuns runs, ReferenceRun run, NoiseB
     public (bool Behind, Noise Allowed) At(int sequence, int token)
     {
         bool isBehind = Of(sequence)[token];
-        return (isBehind, (isBehind ? band.Behind : band.Clean) ?? band.Any);
+        Noise allowed = (isBehind ? band.Behind : band.Clean) ?? band.Any;
+        return (isBehind, isBehind ? allowed with { Maximum = Jumps * allowed.Maximum } : allowed);
     }
 
     private bool[] Of(int sequence)

@@ -315,10 +315,11 @@ internal sealed class ServerConnection : IDisposable
         OddityKind kind = error switch
         {
             HttpRequestError.SecureConnectionError => OddityKind.Tls,
-            HttpRequestError.ResponseEnded => OddityKind.Truncated,
+            HttpRequestError.NameResolutionError or HttpRequestError.ConnectionError
+                or HttpRequestError.ProxyTunnelError => OddityKind.Unreachable,
             HttpRequestError.InvalidResponse or HttpRequestError.HttpProtocolError
                 or HttpRequestError.ConfigurationLimitExceeded => OddityKind.NotJson,
-            _ => OddityKind.Unreachable,
+            _ => OddityKind.Truncated, // the connection was there
         };
         string detail = exception.InnerException is Exception inner and not IOException
             ? $"{exception.Message} {inner.Message}"

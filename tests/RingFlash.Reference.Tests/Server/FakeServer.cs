@@ -190,12 +190,16 @@ internal sealed class FakeServer : IAsyncDisposable
             {
                 ["index"] = choices.Count,
                 ["text"] = string.Empty,
-                ["logprobs"] = Lists(sequence, sequence.Prompt.Length, (int)request["logprobs"]!, id => $"token_id:{id}"),
+                ["logprobs"] = Lists(
+                    sequence,
+                    sequence.Prompt.Length,
+                    (int)request["logprobs"]!,
+                    id => request["return_tokens_as_token_ids"] is null ? TextOf(id) : $"token_id:{id}"),
                 ["finish_reason"] = "length",
                 ["prompt_logprobs"] = top is null ? null : new JsonArray([.. sequence.Prompt.Select((id, token) =>
                     token == 0 ? null : (JsonNode)Entries(sequence.Rows[token - 1], id, top.Value))]),
-                ["token_ids"] = Array(sequence.Generated),
-                ["prompt_token_ids"] = Array(sequence.Prompt),
+                ["token_ids"] = request["return_token_ids"] is null ? null : Array(sequence.Generated),
+                ["prompt_token_ids"] = request["return_token_ids"] is null ? null : Array(sequence.Prompt),
                 ["routed_experts"] = TellsExperts ? Numpy(sequence) : null,
             });
         }
