@@ -146,6 +146,7 @@ internal static class ServerCheckJson
         Real(json, "ofNoiseSingle", scores.OfNoiseSingle);
         Real(json, "ofNoiseRootMeanSquare", scores.OfNoiseClean);
         Real(json, "ofNoiseMedian", scores.OfNoiseMedian);
+        json.WriteNumber("behindNearTies", scores.Behind.Count);
         Real(json, "divergence", scores.Divergence);
         json.WriteNumber("ranks", scores.Ranks);
         json.WriteNumber("wrongRanks", scores.WrongRanks);
@@ -237,6 +238,8 @@ internal static class ServerCheckJson
             json.WriteStartObject();
             json.WriteString("prompt", row.Name);
             WriteDifferences(json, row.Differences);
+            json.WriteNumber("otherExperts", row.OtherExperts);
+            json.WriteBoolean("beyondNoise", report.IsBeyondNoise(row));
             json.WriteString("note", row.Note);
             json.WriteEndObject();
         }

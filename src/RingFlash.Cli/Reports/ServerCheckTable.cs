@@ -144,8 +144,10 @@ internal sealed class ServerCheckTable(IAnsiConsole console)
             Differences differences = row.Differences;
             string word = differences.Count == 0 ? "not compared"
                 : differences.AllEqual ? "equal to the bit"
-                : report.Band is not null && differences.Maximum <= report.Band.Any.Maximum ? "within the noise"
-                : report.Band is null ? string.Empty : "beyond the noise";
+                : report.Band is null ? "not judged"
+                : report.IsBeyondNoise(row) ? "beyond the noise"
+                : row.OtherExperts > 0 ? $"{row.OtherExperts} other sets of experts"
+                : "within the noise";
             table.Add(
                 row.Name,
                 NumberText.Count(differences.Count),

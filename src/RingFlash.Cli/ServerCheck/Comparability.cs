@@ -13,7 +13,8 @@ namespace RingFlash.Cli.ServerCheck;
 /// <param name="band">The noise.</param>
 internal sealed class Comparability(ReferenceRuns runs, ReferenceRun run, NoiseBand band)
 {
-    private const int Jumps = 2; // the largest of a server's jumps may not be among the few that our runs show
+    /// <summary>The largest of a server's jumps behind near ties may not be among the few that our runs show.</summary>
+    public const int Jumps = 2;
 
     private readonly Dictionary<int, bool[]> behind = [];
 

@@ -50,6 +50,12 @@ internal sealed class ServerCheckReport
     /// <summary>The server against itself.</summary>
     public IReadOnlyList<InvarianceRow> Invariance { get; set; } = [];
 
+    /// <summary>The most that a server may differ from itself: the noise, jumps behind near ties included.</summary>
+    public double InvarianceNoise { get; set; }
+
+    /// <summary>Whether our runs showed such jumps, so that it is known how large they are.</summary>
+    public bool HasJumps { get; set; }
+
     /// <summary>What wrong numbers are instead; may be empty.</summary>
     public string Hint { get; set; } = string.Empty;
 
@@ -72,6 +78,12 @@ internal sealed class ServerCheckReport
     /// <summary>The exit code.</summary>
     public int ExitCode =>
         End?.Kind.ExitCode ?? (Verdict == Verdict.Passed ? ExitCodes.WithinBudget : ExitCodes.OverBudget);
+
+    /// <summary>Whether a server differs from itself by more than noise.</summary>
+    /// <param name="row">The comparison.</param>
+    /// <returns>The answer; never where it chose other experts and nobody knows how far that reaches.</returns>
+    public bool IsBeyondNoise(InvarianceRow row) =>
+        Band is not null && row.Differences.Maximum > InvarianceNoise && (row.OtherExperts == 0 || HasJumps);
 
     private IEnumerable<string> Reasons()
     {
@@ -100,12 +112,11 @@ internal sealed class ServerCheckReport
             yield return $"{Experts.Wrong} of {Experts.Compared} sets of experts are wrong: {Experts.FirstWrong}";
         }
 
-        foreach (InvarianceRow row in Invariance.Where(row => Band is not null
-            && row.Differences.Maximum > Band.Any.Maximum))
+        foreach (InvarianceRow row in Invariance.Where(IsBeyondNoise))
         {
             yield return $"the same prompt {row.Name} gets other numbers, by up to "
                 + $"{Reports.NumberText.Error(row.Differences.Maximum)} where the noise is "
-                + Reports.NumberText.Error(Band!.Any.Maximum);
+                + Reports.NumberText.Error(InvarianceNoise);
         }
     }
 }

@@ -254,6 +254,7 @@ public sealed class ServerCheckNumberTests(ITestOutputHelper output)
     {
         List<string> accused = [];
         List<double> single = [], many = [], median = [];
+        int behind = 0, nearTies = 0;
         for (ulong seed = 0; seed < 24; seed++)
         {
             for (int kind = 0; kind < 4; kind++)
@@ -266,6 +267,8 @@ public sealed class ServerCheckNumberTests(ITestOutputHelper output)
                 single.Add((double)scores["ofNoiseSingle"]!);
                 many.Add((double)scores["ofNoiseRootMeanSquare"]!);
                 median.Add((double)scores["ofNoiseMedian"]!);
+                behind += (int)scores["behindNearTies"]!;
+                nearTies += server.Json["experts"]?.AsArray().Sum(row => (int)row!["nearTies"]!) ?? 0;
                 if (run.Code != 0)
                 {
                     accused.Add($"seed {seed}, rounding {kind}: {server.Json["failures"]}");
@@ -274,7 +277,15 @@ public sealed class ServerCheckNumberTests(ITestOutputHelper output)
         }
 
         output.WriteLine($"96 legal servers, of the noise: {Spread(single)}; {Spread(many)}; {Spread(median)}");
+        output.WriteLine($"{nearTies} near ties of the router, {behind} numbers behind what may be one");
         Assert.True(accused.Count == 0, $"{accused.Count} of 96:\n{string.Join('\n', accused)}");
+
+        if (experts)
+        {
+            // Our model followed the server's near ties, so that every number could be held against the small noise.
+            Assert.InRange(nearTies, 20, 100_000);
+            Assert.InRange(behind, 0, 96 * 444 / 20);
+        }
 
         static string Spread(List<double> values) =>
             $"median {values.Order().ElementAt(values.Count / 2):0.00}, largest {values.Max():0.00}";
