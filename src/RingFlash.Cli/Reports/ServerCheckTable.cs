@@ -107,8 +107,8 @@ internal sealed class ServerCheckTable(IAnsiConsole console)
             text.Line($"furthest off: {ServerVerdict.Worst(worst, report.Names)}");
         }
 
-        text.Line($"most likely tokens: {scores.SameLists} of {scores.Lists} lists hold ours, {scores.WrongLists} wrong; "
-            + $"largest divergence {NumberText.Error(scores.Divergence)} nats; ranks: {scores.Ranks} told, "
+        text.Line($"most likely tokens: {scores.SameLists} of {scores.Lists} lists hold ours, {scores.WrongLists} "
+            + $"wrong; largest divergence {NumberText.Error(scores.Divergence)} nats; ranks: {scores.Ranks} told, "
             + $"{scores.WrongRanks} wrong");
         if (report.Greedy is GreedyComparison greedy)
         {

@@ -6,7 +6,8 @@ namespace RingFlash.Cli.ServerCheck;
 
 /// <summary>
 /// Which places of a sequence lie behind a choice of other experts than our run's. Where the server tells its experts,
-/// that is known; where it does not, a place may lie behind one when a margin so far was within the noise of the scores.
+/// that is known; where it does not, a place may lie behind one when a margin so far was within the noise of the
+/// scores.
 /// </summary>
 /// <param name="runs">Our runs.</param>
 /// <param name="run">The run that is compared with.</param>

@@ -26,7 +26,7 @@ internal sealed class Differences
     /// <summary>The root of the mean square; NaN where nothing was compared.</summary>
     public double RootMeanSquare => Math.Sqrt(squares / Count);
 
-    /// <summary>The upper median of the absolute values, which a few jumps do not move; 0 where nothing was compared.</summary>
+    /// <summary>The upper median of the absolute values; 0 where nothing was compared.</summary>
     public double Median => Count == 0 ? 0 : all.Order().ElementAt(Count / 2);
 
     /// <summary>Whether every number is the same float32, and there is one.</summary>

@@ -15,6 +15,9 @@ internal sealed record InvarianceRow(string Name, Differences Differences, strin
     /// <summary>Tokens and layers where the server told other experts: near ties that went the other way.</summary>
     public int OtherExperts { get; private init; }
 
+    /// <summary>Whether the server told its experts each time.</summary>
+    public bool KnowsExperts { get; private init; }
+
     /// <summary>Compares places of the prompt and the first generated one.</summary>
     /// <param name="name">The company.</param>
     /// <param name="pairs">Alone, and in company.</param>
@@ -25,8 +28,10 @@ internal sealed record InvarianceRow(string Name, Differences Differences, strin
     {
         Differences differences = new();
         int otherExperts = 0;
+        bool knows = true;
         foreach ((ServedSequence alone, ServedSequence other) in pairs)
         {
+            knows &= alone.Experts is not null && other.Experts is not null;
             otherExperts += CountOtherExperts(alone.Experts, other.Experts);
             if (alone.Prompt is not null && other.Prompt is not null)
             {
@@ -47,7 +52,7 @@ internal sealed record InvarianceRow(string Name, Differences Differences, strin
             }
         }
 
-        return new InvarianceRow(name, differences, note) { OtherExperts = otherExperts };
+        return new InvarianceRow(name, differences, note) { OtherExperts = otherExperts, KnowsExperts = knows };
     }
 
     private static int CountOtherExperts(ServedExperts? alone, ServedExperts? other)

@@ -16,7 +16,7 @@ internal sealed record ReferenceSequence(
 
 /// <summary>A token in the router of a layer.</summary>
 /// <param name="Experts">What our router chooses, best first.</param>
-/// <param name="Used">What was computed with: the same, or the server's choice; see <see cref="RoutingReplay"/>.</param>
+/// <param name="Used">What was computed with: the same, or what <see cref="RoutingReplay"/> says.</param>
 /// <param name="Scores">[experts], before the bias.</param>
 /// <param name="Margin">How far away another choice is; see GroupLimitedTopK.</param>
 internal sealed record RoutedToken(int[] Experts, int[] Used, float[] Scores, float Margin);

@@ -60,7 +60,7 @@ internal sealed class ReferenceRunner(ModelConfiguration configuration, IWeightS
             return new ReferenceRuns(
                 precision,
                 RunOne("float64", new Float64Operators(workers), false, LogSoftmax64),
-                [RunSingle("float32", new Float32Operators<Float32Precision>(ExecutionEngine.Vector512, workers), false)])
+                [RunFloat32()])
             {
                 ExpertBias = bias,
             };
@@ -81,11 +81,14 @@ internal sealed class ReferenceRunner(ModelConfiguration configuration, IWeightS
 
         return new ReferenceRuns(
             precision,
-            RunSingle("float32", new Float32Operators<Float32Precision>(ExecutionEngine.Vector512, workers), false),
+            RunFloat32(),
             legal)
         {
             ExpertBias = bias,
         };
+
+        ReferenceRun RunFloat32() => RunSingle(
+            "float32", new Float32Operators<Float32Precision>(ExecutionEngine.Vector512, workers), false);
 
         ReferenceRun RunSingle(string name, ForwardOperators<float> operators, bool bfloat16) =>
             RunOne(name, operators, bfloat16, LogSoftmax32);
@@ -180,7 +183,10 @@ internal sealed class ReferenceRunner(ModelConfiguration configuration, IWeightS
     private List<float[]?> Bias()
     {
         ModelWeights weights = new(source, configuration, false);
-        return [.. Enumerable.Range(0, configuration.LayerCount).Select(layer => weights.Layer(layer).Experts?.ExpertBias)];
+        return
+        [
+            .. Enumerable.Range(0, configuration.LayerCount).Select(layer => weights.Layer(layer).Experts?.ExpertBias),
+        ];
     }
 
     private WeightResidency? Residency(

@@ -19,7 +19,8 @@ internal static class ScoreHint
         {
             if (Fits(places.Where(place => place.IsPrompt), place => Shifted(run, place, shift), band, 1))
             {
-                return $"they are the log-probabilities of the token {(shift > 0 ? "after" : "before")}: shifted by one";
+                string side = shift > 0 ? "after" : "before";
+                return $"they are the log-probabilities of the token {side}: shifted by one";
             }
         }
 

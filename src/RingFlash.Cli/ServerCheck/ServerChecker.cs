@@ -93,7 +93,8 @@ internal sealed class ServerChecker(
             if (report.Identity!.LongestSequence is int longest && prompt.Count + GreedyTokens > longest)
             {
                 throw new UsageException(
-                    $"a prompt of {prompt.Count} tokens and {GreedyTokens} more do not fit into the server's {longest}");
+                    $"a prompt of {prompt.Count} tokens and {GreedyTokens} more do not fit into the server's "
+                    + $"{longest}");
             }
         }
     }

@@ -29,9 +29,7 @@ internal sealed class ServerComparison(
         runs = ours;
         NoiseBand band = NoiseBand.Measure(runs);
         report.Band = band;
-        report.HasJumps |= band.Behind is not null;
-        report.InvarianceNoise = Math.Max(
-            report.InvarianceNoise, Math.Max(band.Any.Maximum, Comparability.Jumps * (band.Behind?.Maximum ?? 0)));
+        report.Jumps = Math.Max(report.Jumps, Comparability.Jumps * (band.Behind?.Maximum ?? 0));
         List<ComparedPlace> places = [.. alone.SelectMany((served, index) => Places(served, index))];
         bool processed = IsProcessed(band);
         foreach ((int sequence, ServedSequence served, OddityList oddities) in greedy)

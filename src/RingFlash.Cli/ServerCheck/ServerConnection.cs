@@ -257,9 +257,9 @@ internal sealed class ServerConnection : IDisposable
 
     private static TimeSpan Wait(HttpResponseMessage response, int retry)
     {
+        TimeSpan usual = TimeSpan.FromSeconds(1 << (retry - 1));
         RetryConditionHeaderValue? told = response.Headers.RetryAfter;
-        TimeSpan wait = told?.Delta
-            ?? (told?.Date is DateTimeOffset date ? date - DateTimeOffset.UtcNow : TimeSpan.FromSeconds(1 << (retry - 1)));
+        TimeSpan wait = told?.Delta ?? (told?.Date is DateTimeOffset date ? date - DateTimeOffset.UtcNow : usual);
         return wait < TimeSpan.Zero ? TimeSpan.Zero : wait > LongestWait ? LongestWait : wait;
     }
 

@@ -114,7 +114,7 @@ internal sealed class FakeServer : IAsyncDisposable
             ("vllm", "/version") => new JsonObject { ["version"] = "0.11.2" },
             ("vllm", "/v1/models") => Models("vllm"),
             ("openai" or "texts", "/v1/models") => Models("somebody"),
-            ("sglang", "/get_model_info") => new JsonObject { ["model_path"] = "/models/ring", ["is_generation"] = true },
+            ("sglang", "/get_model_info") => new JsonObject { ["model_path"] = "/models/ring" },
             ("sglang", "/get_server_info") => new JsonObject
             {
                 ["version"] = "0.5.4", ["dtype"] = "bfloat16", ["tp_size"] = 4, ["api_key"] = "secret-of-the-server",
@@ -340,7 +340,8 @@ internal sealed class FakeServer : IAsyncDisposable
         header = header.PadRight(((header.Length + 11 + 63) / 64 * 64) - 11) + "\n";
         return Convert.ToBase64String(
         [
-            0x93, .. "NUMPY"u8, 1, 0, (byte)header.Length, (byte)(header.Length >> 8), .. Encoding.ASCII.GetBytes(header),
+            0x93, .. "NUMPY"u8, 1, 0, (byte)header.Length, (byte)(header.Length >> 8),
+            .. Encoding.ASCII.GetBytes(header),
             .. sequence.Experts.Select(expert => (byte)expert),
         ]);
     }

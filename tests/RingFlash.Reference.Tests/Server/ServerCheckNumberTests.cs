@@ -209,7 +209,8 @@ public sealed class ServerCheckNumberTests(ITestOutputHelper output)
         server.GreedyPlace = 1;
         ToolRun run = await server.Check("--precision", "float32");
         Assert.Equal(ExitCodes.OverBudget, run.Code);
-        Assert.Contains("12 of 12 tokens at temperature 0 are not the most likely", Flat(run), StringComparison.Ordinal);
+        Assert.Contains(
+            "12 of 12 tokens at temperature 0 are not the most likely", Flat(run), StringComparison.Ordinal);
     }
 
     [Fact]

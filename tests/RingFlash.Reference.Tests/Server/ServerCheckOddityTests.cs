@@ -126,8 +126,8 @@ public sealed class ServerCheckOddityTests
 
             return answer;
         }, "processed-log-probabilities", Passed),
-        ("two equal keys", "vllm", server => server.DamageText = text =>
-            text.Replace("\"choices\":", "\"choices\":[],\"choices\":", StringComparison.Ordinal), "duplicate-key", Bad),
+        ("two equal keys", "vllm", server => server.DamageText = text => text.Replace(
+            "\"choices\":", "\"choices\":[],\"choices\":", StringComparison.Ordinal), "duplicate-key", Bad),
         ("cut JSON", "vllm", server => server.DamageText = text => text[..^7], "truncated", Bad),
         ("empty", "vllm", server => server.DamageText = _ => string.Empty, "truncated", Bad),
         ("not JSON", "vllm", server => server.DamageText = text => text.Replace(':', ';'), "not-json", Bad),
