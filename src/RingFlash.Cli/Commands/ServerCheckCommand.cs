@@ -136,7 +136,8 @@ internal static class ServerCheckCommand
         };
         try
         {
-            await checker.Run(sequences => runner.Run(sequences, precision, cancellation), cancellation)
+            await checker.Run(
+                (sequences, replay) => runner.Run(sequences, precision, replay, cancellation), cancellation)
                 .ConfigureAwait(false);
         }
         catch (ServerFaultException exception)

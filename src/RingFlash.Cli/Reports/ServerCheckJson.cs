@@ -143,6 +143,10 @@ internal static class ServerCheckJson
         json.WriteString("run", scores.Run);
         json.WriteBoolean("equalToTheBit", scores.All.AllEqual);
         Real(json, "ofNoise", scores.OfNoise);
+        Real(json, "ofNoiseSingle", scores.OfNoiseSingle);
+        Real(json, "ofNoiseRootMeanSquare", scores.OfNoiseClean);
+        Real(json, "ofNoiseMedian", scores.OfNoiseMedian);
+        json.WriteNumber("behindNearTies", scores.Behind.Count);
         Real(json, "divergence", scores.Divergence);
         json.WriteNumber("ranks", scores.Ranks);
         json.WriteNumber("wrongRanks", scores.WrongRanks);
@@ -234,6 +238,8 @@ internal static class ServerCheckJson
             json.WriteStartObject();
             json.WriteString("prompt", row.Name);
             WriteDifferences(json, row.Differences);
+            json.WriteNumber("otherExperts", row.OtherExperts);
+            json.WriteBoolean("beyondNoise", report.IsBeyondNoise(row));
             json.WriteString("note", row.Note);
             json.WriteEndObject();
         }
@@ -266,6 +272,7 @@ internal static class ServerCheckJson
         Real(json, "maximum", differences.Maximum);
         Real(json, "mean", differences.Mean);
         Real(json, "rootMeanSquare", differences.RootMeanSquare);
+        Real(json, "median", differences.Median);
     }
 
     private static string Word(Verdict verdict) => verdict switch

@@ -98,19 +98,17 @@ internal sealed class ServerCheckTable(IAnsiConsole console)
                 + (run.Behind.Count > 0 ? $"; behind near ties of the router {Noise(run.Behind)}" : string.Empty));
         }
 
-        text.Line($"  allowed is twice the largest: {Noise(band.Clean)}"
-            + (band.Behind is null ? string.Empty : $"; behind near ties {Noise(band.Behind)}"));
-        text.Line($"  compared: {scores.Clean.Count} numbers, root mean square "
-            + $"{NumberText.Error(scores.Clean.RootMeanSquare)}; behind what may be near ties {scores.Behind.Count}, "
-            + NumberText.Error(scores.Behind.RootMeanSquare));
+        text.Line($"of what it explains: single numbers {NumberText.Multiple(scores.OfNoiseSingle)}, root mean square "
+            + $"{NumberText.Multiple(scores.OfNoiseClean)} of {scores.Clean.Count}, median "
+            + $"{NumberText.Multiple(scores.OfNoiseMedian)}; {scores.Behind.Count} numbers may lie behind near ties");
         WorstNumber? worst = scores.Rows.MaxBy(row => row.OfNoise)!.Worst;
         if (worst is not null && scores.All.Maximum > 0)
         {
             text.Line($"furthest off: {ServerVerdict.Worst(worst, report.Names)}");
         }
 
-        text.Line($"most likely tokens: {scores.SameLists} of {scores.Lists} lists hold ours, {scores.WrongLists} wrong; "
-            + $"largest divergence {NumberText.Error(scores.Divergence)} nats; ranks: {scores.Ranks} told, "
+        text.Line($"most likely tokens: {scores.SameLists} of {scores.Lists} lists hold ours, {scores.WrongLists} "
+            + $"wrong; largest divergence {NumberText.Error(scores.Divergence)} nats; ranks: {scores.Ranks} told, "
             + $"{scores.WrongRanks} wrong");
         if (report.Greedy is GreedyComparison greedy)
         {
@@ -146,8 +144,10 @@ internal sealed class ServerCheckTable(IAnsiConsole console)
             Differences differences = row.Differences;
             string word = differences.Count == 0 ? "not compared"
                 : differences.AllEqual ? "equal to the bit"
-                : report.Band is not null && differences.Maximum <= report.Band.Any.Maximum ? "within the noise"
-                : report.Band is null ? string.Empty : "beyond the noise";
+                : report.Band is null ? "not judged"
+                : report.IsBeyondNoise(row) ? "beyond the noise"
+                : row.OtherExperts > 0 ? $"{row.OtherExperts} other sets of experts"
+                : "within the noise";
             table.Add(
                 row.Name,
                 NumberText.Count(differences.Count),
@@ -173,10 +173,6 @@ internal sealed class ServerCheckTable(IAnsiConsole console)
     private static string Noise(Differences distance) => distance.Count == 0
         ? "not measured"
         : $"{NumberText.Error(distance.Maximum)} (root mean square {NumberText.Error(distance.RootMeanSquare)})";
-
-    private static string Noise(Noise? noise) => noise is null
-        ? "not measured"
-        : $"{NumberText.Error(noise.Maximum)} (root mean square {NumberText.Error(noise.RootMeanSquare)})";
 
     private static string Word(OddityWeight weight) => weight switch
     {

@@ -6,13 +6,17 @@ namespace RingFlash.Cli.ServerCheck;
 
 /// <summary>
 /// Which places of a sequence lie behind a choice of other experts than our run's. Where the server tells its experts,
-/// that is known; where it does not, a place may lie behind one when a margin so far was within the noise of the scores.
+/// that is known; where it does not, a place may lie behind one when a margin so far was within the noise of the
+/// scores.
 /// </summary>
 /// <param name="runs">Our runs.</param>
 /// <param name="run">The run that is compared with.</param>
 /// <param name="band">The noise.</param>
 internal sealed class Comparability(ReferenceRuns runs, ReferenceRun run, NoiseBand band)
 {
+    /// <summary>The largest of a server's jumps behind near ties may not be among the few that our runs show.</summary>
+    public const int Jumps = 2;
+
     private readonly Dictionary<int, bool[]> behind = [];
 
     /// <summary>Notes what a server's experts say.</summary>
@@ -35,7 +39,8 @@ internal sealed class Comparability(ReferenceRuns runs, ReferenceRun run, NoiseB
     public (bool Behind, Noise Allowed) At(int sequence, int token)
     {
         bool isBehind = Of(sequence)[token];
-        return (isBehind, (isBehind ? band.Behind : band.Clean) ?? band.Any);
+        Noise allowed = (isBehind ? band.Behind : band.Clean) ?? band.Any;
+        return (isBehind, isBehind ? allowed with { Maximum = Jumps * allowed.Maximum } : allowed);
     }
 
     private bool[] Of(int sequence)

@@ -1,10 +1,13 @@
 using System;
+using System.Collections.Generic;
+using System.Linq;
 
 namespace RingFlash.Cli.ServerCheck;
 
 /// <summary>Differences of log-probabilities, summed up.</summary>
 internal sealed class Differences
 {
+    private readonly List<double> all = [];
     private double sum;
     private double squares;
 
@@ -23,6 +26,9 @@ internal sealed class Differences
     /// <summary>The root of the mean square; NaN where nothing was compared.</summary>
     public double RootMeanSquare => Math.Sqrt(squares / Count);
 
+    /// <summary>The upper median of the absolute values; 0 where nothing was compared.</summary>
+    public double Median => Count == 0 ? 0 : all.Order().ElementAt(Count / 2);
+
     /// <summary>Whether every number is the same float32, and there is one.</summary>
     public bool AllEqual => Count > 0 && Equal == Count;
 
@@ -34,6 +40,7 @@ internal sealed class Differences
     {
         double difference = Math.Abs(other - own);
         Count++;
+        all.Add(difference);
         Equal += BitConverter.SingleToInt32Bits((float)other + 0f) == BitConverter.SingleToInt32Bits(own + 0f) ? 1 : 0;
         sum += difference;
         squares += difference * difference;

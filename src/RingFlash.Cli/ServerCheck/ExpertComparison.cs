@@ -3,7 +3,6 @@ using System.Collections.Generic;
 using System.Globalization;
 using System.Linq;
 using RingFlash.Reference.Configuration;
-using RingFlash.Reference.Operators;
 
 namespace RingFlash.Cli.ServerCheck;
 
@@ -87,8 +86,7 @@ internal sealed class ExpertComparison
             {
                 if (own.Routing[token][layer] is RoutedToken mine)
                 {
-                    int start = ((token * served.Layers) + layer - first) * served.TopK;
-                    int[] theirs = [.. served.Indices.Skip(start).Take(served.TopK)];
+                    int[] theirs = [.. served.Of(token, layer - first)];
                     history.Note(token, Compare(sequence, token, layer, mine, theirs, history.IsBehind(token)));
                 }
             }
@@ -112,17 +110,18 @@ internal sealed class ExpertComparison
         }
 
         row.Tokens++;
+        bool followed = set.SetEquals(mine.Used);
         row.SameExperts += same ? 1 : 0;
         row.SameOrder += theirs.SequenceEqual(mine.Experts) ? 1 : 0;
         if (same)
         {
-            return false;
+            return !followed;
         }
 
-        if (Explains(mine, layer, set, noise ?? 0))
+        if (followed || RouterNearTie.Explains(configuration, mine.Scores, bias[layer]!, set, noise ?? 0))
         {
             row.NearTies++;
-            return true;
+            return !followed;
         }
 
         row.Wrong++;
@@ -135,26 +134,5 @@ internal sealed class ExpertComparison
         }
 
         return true;
-    }
-
-    private bool Explains(RoutedToken mine, int layer, HashSet<int> theirs, double noise)
-    {
-        if (theirs.Count != configuration.ExpertsPerToken
-            || theirs.Any(expert => expert < 0 || expert >= configuration.ExpertCount))
-        {
-            return false;
-        }
-
-        RouterShape shape = new(
-            configuration.ExpertCount,
-            configuration.GroupCount,
-            configuration.ChosenGroupCount,
-            configuration.ExpertsPerToken,
-            (float)configuration.RoutedScalingFactor);
-        float[] scores = [.. mine.Scores.Select(
-            (score, expert) => (float)(theirs.Contains(expert) ? score + noise : score - noise))];
-        int[] groups = new int[shape.ChosenGroups], chosen = new int[shape.TopK];
-        GroupLimitedTopK.Scalar(shape, scores, bias[layer]!, groups, chosen);
-        return theirs.SetEquals(chosen);
     }
 }

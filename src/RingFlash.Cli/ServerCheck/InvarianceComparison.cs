@@ -1,4 +1,6 @@
+using System;
 using System.Collections.Generic;
+using System.Linq;
 
 namespace RingFlash.Cli.ServerCheck;
 
@@ -10,6 +12,12 @@ namespace RingFlash.Cli.ServerCheck;
 /// <param name="Note">Anything else; may be empty.</param>
 internal sealed record InvarianceRow(string Name, Differences Differences, string Note)
 {
+    /// <summary>Tokens and layers where the server told other experts: near ties that went the other way.</summary>
+    public int OtherExperts { get; private init; }
+
+    /// <summary>Whether the server told its experts each time.</summary>
+    public bool KnowsExperts { get; private init; }
+
     /// <summary>Compares places of the prompt and the first generated one.</summary>
     /// <param name="name">The company.</param>
     /// <param name="pairs">Alone, and in company.</param>
@@ -19,8 +27,12 @@ internal sealed record InvarianceRow(string Name, Differences Differences, strin
         string name, IEnumerable<(ServedSequence Alone, ServedSequence Other)> pairs, string note = "")
     {
         Differences differences = new();
+        int otherExperts = 0;
+        bool knows = true;
         foreach ((ServedSequence alone, ServedSequence other) in pairs)
         {
+            knows &= alone.Experts is not null && other.Experts is not null;
+            otherExperts += CountOtherExperts(alone.Experts, other.Experts);
             if (alone.Prompt is not null && other.Prompt is not null)
             {
                 for (int token = 0; token < alone.Prompt.Count && token < other.Prompt.Count; token++)
@@ -40,7 +52,27 @@ internal sealed record InvarianceRow(string Name, Differences Differences, strin
             }
         }
 
-        return new InvarianceRow(name, differences, note);
+        return new InvarianceRow(name, differences, note) { OtherExperts = otherExperts, KnowsExperts = knows };
+    }
+
+    private static int CountOtherExperts(ServedExperts? alone, ServedExperts? other)
+    {
+        if (alone is null || other is null || alone.Layers != other.Layers)
+        {
+            return 0;
+        }
+
+        // The last token of each was drawn or is the prompt's next one, so the shorter one's tokens are the other's.
+        int tokens = Math.Min(alone.Tokens, other.Tokens), count = 0;
+        for (int token = 0; token < tokens; token++)
+        {
+            for (int layer = 0; layer < alone.Layers; layer++)
+            {
+                count += alone.Of(token, layer).ToHashSet().SetEquals(other.Of(token, layer)) ? 0 : 1;
+            }
+        }
+
+        return count;
     }
 
     private static void Add(Differences differences, ServedPlace? alone, ServedPlace? other)

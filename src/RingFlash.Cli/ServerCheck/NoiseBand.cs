@@ -13,6 +13,9 @@ internal sealed record Noise(double Maximum, double RootMeanSquare);
 /// <param name="Name">The run.</param>
 internal sealed record RunDistance(string Name)
 {
+    /// <summary>All numbers.</summary>
+    public Differences All { get; } = new();
+
     /// <summary>Where both chose the same experts all the way.</summary>
     public Differences Clean { get; } = new();
 
@@ -54,6 +57,9 @@ internal sealed record NoiseBand
 
     /// <summary>Behind a choice of other experts; null where no run had one.</summary>
     public Noise? Behind => Allowed(Runs.Select(run => run.Behind));
+
+    /// <summary>The most that the median of many differences is.</summary>
+    public double Median => Sides * Runs.Max(run => run.All.Median);
 
     /// <summary>The larger of both.</summary>
     public Noise Any => new(
@@ -107,14 +113,11 @@ internal sealed record NoiseBand
         {
             float[] own = mine.LogProbabilities[token], other = theirs.LogProbabilities[token];
             Differences kind = history.IsBehind(token) ? distance.Behind : distance.Clean;
-            if (token + 1 < mine.Ids.Count)
-            {
-                kind.Add(other[mine.Ids[token + 1]], own[mine.Ids[token + 1]]);
-            }
-
-            foreach (int id in TopTokens.Of(other, ScoreRequest.TopCount))
+            IEnumerable<int> ids = TopTokens.Of(other, ScoreRequest.TopCount);
+            foreach (int id in token + 1 < mine.Ids.Count ? ids.Prepend(mine.Ids[token + 1]) : ids)
             {
                 kind.Add(other[id], own[id]);
+                distance.All.Add(other[id], own[id]);
             }
         }
     }
@@ -136,7 +139,7 @@ internal sealed record NoiseBand
                 double error = own.Scores.Zip(other.Scores, (a, b) => Math.Abs((double)a - b)).Max();
                 double?[] kind = history.IsBehind(token) ? behind : clean;
                 kind[layer] = Math.Max(kind[layer] ?? 0, error);
-                history.Note(token, !own.Experts.ToHashSet().SetEquals(other.Experts));
+                history.Note(token, !own.Used.ToHashSet().SetEquals(other.Used));
             }
 
             history.EndLayer();

@@ -56,10 +56,12 @@ internal sealed record OddityKind(string Name, OddityWeight Weight, int ExitCode
     public static OddityKind Refused { get; } = Bad("refused", "the server does not take the request");
 
     /// <summary>404.</summary>
-    public static OddityKind NotFound { get; } = Bad("not-found", "this server does not speak this interface; see --api");
+    public static OddityKind NotFound { get; } = Bad(
+        "not-found", "this server does not speak this interface; see --api");
 
     /// <summary>HTML with 200.</summary>
-    public static OddityKind Html { get; } = Bad("html", "a web page, of a proxy or a log-in, and not the server's answer");
+    public static OddityKind Html { get; } = Bad(
+        "html", "a web page, of a proxy or a log-in, and not the server's answer");
 
     /// <summary>More than the cap.</summary>
     public static OddityKind TooLarge { get; } = Bad("too-large", "not read further; the cap counts unpacked bytes");
@@ -69,7 +71,8 @@ internal sealed record OddityKind(string Name, OddityWeight Weight, int ExitCode
         "redirect", "not followed: a key or a prompt is for the named server only; give the address itself");
 
     /// <summary>The end is missing.</summary>
-    public static OddityKind Truncated { get; } = Bad("truncated", "the answer broke off; the server or a proxy cut it");
+    public static OddityKind Truncated { get; } = Bad(
+        "truncated", "the answer broke off; the server or a proxy cut it");
 
     /// <summary>No JSON.</summary>
     public static OddityKind NotJson { get; } = Bad("not-json", "the answer cannot be read");
@@ -83,7 +86,10 @@ internal sealed record OddityKind(string Name, OddityWeight Weight, int ExitCode
 
     /// <summary>The server read another prompt.</summary>
     public static OddityKind IdsDiffer { get; } = Add(new(
-        "ids-differ", OddityWeight.End, ExitCodes.OverBudget, "the server read another prompt; no number was compared"));
+        "ids-differ",
+        OddityWeight.End,
+        ExitCodes.OverBudget,
+        "the server read another prompt; no number was compared"));
 
     /// <summary>NaN.</summary>
     public static OddityKind NotANumber { get; } = Fault("nan", "the server computed no number there");
@@ -144,7 +150,8 @@ internal sealed record OddityKind(string Name, OddityWeight Weight, int ExitCode
 
     /// <summary>The list begins with the second token.</summary>
     public static OddityKind FirstMissing { get; } = Note(
-        "first-token-missing", "the list begins with the second token; aligned by ids, a client that counts is off by one");
+        "first-token-missing",
+        "the list begins with the second token; aligned by ids, a client that counts is off by one");
 
     /// <summary>The first token has a number.</summary>
     public static OddityKind FirstScored { get; } = Note(

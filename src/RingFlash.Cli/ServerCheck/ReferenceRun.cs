@@ -15,10 +15,11 @@ internal sealed record ReferenceSequence(
     IReadOnlyList<int> Ids, float[][] LogProbabilities, RoutedToken?[][] Routing);
 
 /// <summary>A token in the router of a layer.</summary>
-/// <param name="Experts">The chosen experts, best first.</param>
+/// <param name="Experts">What our router chooses, best first.</param>
+/// <param name="Used">What was computed with: the same, or what <see cref="RoutingReplay"/> says.</param>
 /// <param name="Scores">[experts], before the bias.</param>
 /// <param name="Margin">How far away another choice is; see GroupLimitedTopK.</param>
-internal sealed record RoutedToken(int[] Experts, float[] Scores, float Margin);
+internal sealed record RoutedToken(int[] Experts, int[] Used, float[] Scores, float Margin);
 
 /// <summary>Our model's runs, and which of them is the one that the others are measured by.</summary>
 /// <param name="Precision">The word of <c>--precision</c>.</param>

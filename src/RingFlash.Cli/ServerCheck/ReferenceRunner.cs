@@ -44,20 +44,25 @@ internal sealed class ReferenceRunner(ModelConfiguration configuration, IWeightS
     /// <summary>Runs.</summary>
     /// <param name="sequences">[sequences][tokens].</param>
     /// <param name="precision">One of <see cref="Precisions"/>.</param>
+    /// <param name="replay">Experts to follow; null for our own.</param>
     /// <param name="cancellation">Stops before the next layer.</param>
     /// <returns>The runs.</returns>
     public ReferenceRuns Run(
-        IReadOnlyList<IReadOnlyList<int>> sequences, string precision, CancellationToken cancellation)
+        IReadOnlyList<IReadOnlyList<int>> sequences,
+        string precision,
+        RoutingReplay? replay,
+        CancellationToken cancellation)
     {
+        List<float[]?> bias = Bias();
         using WorkerPool workers = new(Environment.ProcessorCount);
         if (precision == "float32")
         {
             return new ReferenceRuns(
                 precision,
                 RunOne("float64", new Float64Operators(workers), false, LogSoftmax64),
-                [RunSingle("float32", new Float32Operators<Float32Precision>(ExecutionEngine.Vector512, workers), false)])
+                [RunFloat32()])
             {
-                ExpertBias = Bias(),
+                ExpertBias = bias,
             };
         }
 
@@ -76,11 +81,14 @@ internal sealed class ReferenceRunner(ModelConfiguration configuration, IWeightS
 
         return new ReferenceRuns(
             precision,
-            RunSingle("float32", new Float32Operators<Float32Precision>(ExecutionEngine.Vector512, workers), false),
+            RunFloat32(),
             legal)
         {
-            ExpertBias = Bias(),
+            ExpertBias = bias,
         };
+
+        ReferenceRun RunFloat32() => RunSingle(
+            "float32", new Float32Operators<Float32Precision>(ExecutionEngine.Vector512, workers), false);
 
         ReferenceRun RunSingle(string name, ForwardOperators<float> operators, bool bfloat16) =>
             RunOne(name, operators, bfloat16, LogSoftmax32);
@@ -89,11 +97,12 @@ internal sealed class ReferenceRunner(ModelConfiguration configuration, IWeightS
             string name, ForwardOperators<T> operators, bool bfloat16, Func<ReadOnlyMemory<T>, float[]> logSoftmax)
             where T : unmanaged, INumber<T>
         {
-            Progress($"our own numbers: {name}");
+            Progress($"our own numbers: {name}{(replay is null ? string.Empty : ", with the server's experts")}");
             ModelWeights weights = new(source, configuration, bfloat16);
             using WeightResidency? residency = Residency(weights, workers.ThreadCount, sequences);
             RingFlashModel<T> model = new(configuration, weights, operators);
-            return new ReferenceRun(name, Forward(model, sequences, logSoftmax, cancellation));
+            Replayer? replayer = replay is null ? null : new Replayer(configuration, replay, bias);
+            return new ReferenceRun(name, Forward(model, sequences, logSoftmax, replayer, cancellation));
         }
     }
 
@@ -131,6 +140,7 @@ internal sealed class ReferenceRunner(ModelConfiguration configuration, IWeightS
         RingFlashModel<T> model,
         IReadOnlyList<IReadOnlyList<int>> sequences,
         Func<ReadOnlyMemory<T>, float[]> logSoftmax,
+        Replayer? replayer,
         CancellationToken cancellation)
         where T : unmanaged, INumber<T>
     {
@@ -148,7 +158,7 @@ internal sealed class ReferenceRunner(ModelConfiguration configuration, IWeightS
         ];
         foreach ((int Sequence, int Token)[] pass in rows.Chunk(RowsPerPass))
         {
-            RouterTrace<T> trace = new(configuration);
+            RouterTrace<T> trace = new(configuration, pass, replayer);
             ForwardResult<T> result = model.Forward(
                 new ForwardInput([.. pass.Select(row => (long)sequences[row.Sequence][row.Token])], 1),
                 [
@@ -173,7 +183,10 @@ internal sealed class ReferenceRunner(ModelConfiguration configuration, IWeightS
     private List<float[]?> Bias()
     {
         ModelWeights weights = new(source, configuration, false);
-        return [.. Enumerable.Range(0, configuration.LayerCount).Select(layer => weights.Layer(layer).Experts?.ExpertBias)];
+        return
+        [
+            .. Enumerable.Range(0, configuration.LayerCount).Select(layer => weights.Layer(layer).Experts?.ExpertBias),
+        ];
     }
 
     private WeightResidency? Residency(
@@ -191,12 +204,16 @@ internal sealed class ReferenceRunner(ModelConfiguration configuration, IWeightS
         return left < WeightResidency.SmallestLimit(weights) ? null : new WeightResidency(weights, left, threads);
     }
 
-    /// <summary>Keeps scores and decisions of the routers of one pass, and nothing else.</summary>
-    private sealed class RouterTrace<T>(ModelConfiguration configuration) : ForwardTrace<T>
+    /// <summary>Where a run follows other experts.</summary>
+    private sealed record Replayer(ModelConfiguration Configuration, RoutingReplay Replay, List<float[]?> Bias);
+
+    /// <summary>Keeps scores and decisions of the routers of one pass, and may change decisions.</summary>
+    private sealed class RouterTrace<T>(
+        ModelConfiguration configuration, (int Sequence, int Token)[] pass, Replayer? replayer) : ForwardTrace<T>
         where T : unmanaged, INumber<T>
     {
         private readonly HostTensor<T>?[] scores = new HostTensor<T>?[configuration.LayerCount];
-        private readonly RouterDecision<T>[] decisions = new RouterDecision<T>[configuration.LayerCount];
+        private readonly RoutedToken[][] routed = new RoutedToken[configuration.LayerCount][];
 
         public override void Tap(string name, HostTensor<T> tensor)
         {
@@ -206,7 +223,25 @@ internal sealed class ReferenceRunner(ModelConfiguration configuration, IWeightS
             }
         }
 
-        public override void TapDecision(string name, RouterDecision<T> decision) => decisions[Layer(name)] = decision;
+        public override void TapDecision(string name, RouterDecision<T> decision)
+        {
+            int layer = Layer(name), topK = decision.TopK;
+            routed[layer] = new RoutedToken[pass.Length];
+            for (int row = 0; row < pass.Length; row++)
+            {
+                float[] own = Array.ConvertAll(scores[layer]!.Row(row).ToArray(), float.CreateChecked);
+                int[] chosen = decision.TopKIndices[(row * topK)..((row + 1) * topK)];
+                int[] used = replayer?.Replay.Choice(
+                    configuration, pass[row].Sequence, pass[row].Token, layer, own, replayer.Bias[layer]!) ?? chosen;
+                if (!used.ToHashSet().SetEquals(chosen))
+                {
+                    Follow(decision, row, used, scores[layer]!.Row(row));
+                }
+
+                routed[layer][row] =
+                    new RoutedToken(chosen, used, own, float.CreateChecked(decision.Margins.Values[row]));
+            }
+        }
 
         public override bool Wants(string name) => false;
 
@@ -214,14 +249,26 @@ internal sealed class ReferenceRunner(ModelConfiguration configuration, IWeightS
         {
             for (int layer = 0; layer < layers.Length; layer++)
             {
-                if (scores[layer] is HostTensor<T> all)
-                {
-                    RouterDecision<T> decision = decisions[layer];
-                    layers[layer] = new RoutedToken(
-                        decision.TopKIndices[(row * decision.TopK)..((row + 1) * decision.TopK)],
-                        Array.ConvertAll(all.Row(row).ToArray(), float.CreateChecked),
-                        float.CreateChecked(decision.Margins.Values[row]));
-                }
+                layers[layer] = routed[layer]?[row];
+            }
+        }
+
+        // Weights as GroupLimitedTopK has them: of the scores without bias, summed in the chosen order.
+        private void Follow(RouterDecision<T> decision, int row, int[] used, ReadOnlySpan<T> own)
+        {
+            T sum = T.Zero;
+            foreach (int expert in used)
+            {
+                sum += own[expert];
+            }
+
+            sum += T.CreateChecked(1e-20);
+            Span<T> weights = decision.TopKWeights.Row(row);
+            for (int place = 0; place < used.Length; place++)
+            {
+                decision.TopKIndices[(row * used.Length) + place] = used[place];
+                T share = used.Length == 1 ? own[used[place]] : own[used[place]] / sum;
+                weights[place] = share * T.CreateChecked((float)configuration.RoutedScalingFactor);
             }
         }
 

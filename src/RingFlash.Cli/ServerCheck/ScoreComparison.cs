@@ -69,7 +69,16 @@ internal sealed class ScoreComparison
     public Differences Behind { get; } = new();
 
     /// <summary>The largest multiple of what is allowed; at most 1 for a correct server.</summary>
-    public double OfNoise { get; private set; }
+    public double OfNoise => Math.Max(OfNoiseSingle, Math.Max(OfNoiseClean, OfNoiseMedian));
+
+    /// <summary>The same of single numbers.</summary>
+    public double OfNoiseSingle { get; private set; }
+
+    /// <summary>The same of the root mean square where experts are the same all the way.</summary>
+    public double OfNoiseClean { get; private set; }
+
+    /// <summary>The same of the median of all numbers, which jumps behind near ties do not move.</summary>
+    public double OfNoiseMedian { get; private set; }
 
     /// <summary>
     /// The largest Kullback-Leibler divergence of a place, reference from server, in nats: over the most likely tokens
@@ -122,18 +131,12 @@ internal sealed class ScoreComparison
             Divergence = Math.Max(Divergence, DivergenceOf(place));
         }
 
-        OfNoise = new[]
-        {
-            rows.Values.Select(row => row.OfNoise).DefaultIfEmpty(0).Max(),
-            OfMany(Clean, band.Clean ?? band.Any),
-            OfMany(Behind, band.Behind ?? band.Any),
-        }.Max();
+        OfNoiseSingle = rows.Values.Select(row => row.OfNoise).DefaultIfEmpty(0).Max();
+        OfNoiseClean = Clean.Count < Many || Clean.Maximum == 0
+            ? 0
+            : Clean.RootMeanSquare / (band.Clean ?? band.Any).RootMeanSquare;
+        OfNoiseMedian = All.Count < Many || All.Median == 0 ? 0 : All.Median / band.Median;
     }
-
-    private static double OfMany(Differences differences, Noise allowed) =>
-        differences.Count >= Many && differences.Maximum > 0
-            ? differences.RootMeanSquare / allowed.RootMeanSquare
-            : 0;
 
     private static IEnumerable<(string What, int Id, double Served)> Numbers(ComparedPlace place)
     {
@@ -191,9 +194,9 @@ internal sealed class ScoreComparison
     private void CompareList(ComparedPlace place, double slack)
     {
         int[] ids = [.. place.Served.Top.Where(token => token.Id is not null).Select(token => token.Id!.Value)];
-        if (ids.Length == 0 || ids.Length < place.Served.Top.Count)
+        if (ids.Length < ScoreRequest.TopCount)
         {
-            return;
+            return; // a short list may hold the token itself in the place of a more likely one
         }
 
         float[] own = Own(place);

@@ -13,13 +13,14 @@ internal static class ScoreHint
     /// <param name="places">The places.</param>
     /// <param name="band">The noise.</param>
     /// <returns>A sentence; empty where nothing fits.</returns>
-    public static string Of(ReferenceRun run, IReadOnlyList<ComparedPlace> places, Noise band)
+    public static string Of(ReferenceRun run, IReadOnlyList<ComparedPlace> places, NoiseBand band)
     {
         foreach (int shift in new[] { 1, -1 })
         {
             if (Fits(places.Where(place => place.IsPrompt), place => Shifted(run, place, shift), band, 1))
             {
-                return $"they are the log-probabilities of the token {(shift > 0 ? "after" : "before")}: shifted by one";
+                string side = shift > 0 ? "after" : "before";
+                return $"they are the log-probabilities of the token {side}: shifted by one";
             }
         }
 
@@ -50,7 +51,7 @@ internal static class ScoreHint
     private static bool Fits(
         IEnumerable<ComparedPlace> places,
         Func<ComparedPlace, IEnumerable<(double Served, double Own)>> pairs,
-        Noise band,
+        NoiseBand band,
         double scale)
     {
         Differences differences = new();
@@ -60,7 +61,7 @@ internal static class ScoreHint
         }
 
         const int Enough = 4; // fewer may fit by chance
-        return differences.Count >= Enough && differences.RootMeanSquare <= scale * band.RootMeanSquare;
+        return differences.Count >= Enough && differences.Median <= scale * band.Median;
     }
 
     private static IEnumerable<(double Served, double Own)> Shifted(ReferenceRun run, ComparedPlace place, int shift)

@@ -1,4 +1,5 @@
 using System.Collections.Generic;
+using System.Linq;
 
 namespace RingFlash.Cli.ServerCheck;
 
@@ -40,7 +41,15 @@ internal sealed record ServedSequence
 /// <param name="Layers">Layers: all main layers, or those with experts.</param>
 /// <param name="TopK">Experts per token.</param>
 /// <param name="Indices">[tokens, layers, topK].</param>
-internal sealed record ServedExperts(int Tokens, int Layers, int TopK, IReadOnlyList<int> Indices);
+internal sealed record ServedExperts(int Tokens, int Layers, int TopK, IReadOnlyList<int> Indices)
+{
+    /// <summary>The experts of a token.</summary>
+    /// <param name="token">The token.</param>
+    /// <param name="layer">The layer, of those that are told.</param>
+    /// <returns>[topK].</returns>
+    public IEnumerable<int> Of(int token, int layer) =>
+        Enumerable.Range(((token * Layers) + layer) * TopK, TopK).Select(index => Indices[index]);
+}
 
 /// <summary>What is asked of a server.</summary>
 /// <param name="Prompts">[prompts][tokens].</param>

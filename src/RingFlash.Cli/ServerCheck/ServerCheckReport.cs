@@ -50,6 +50,9 @@ internal sealed class ServerCheckReport
     /// <summary>The server against itself.</summary>
     public IReadOnlyList<InvarianceRow> Invariance { get; set; } = [];
 
+    /// <summary>What jumps behind near ties allow beyond the noise; 0 where our runs showed none.</summary>
+    public double Jumps { get; set; }
+
     /// <summary>What wrong numbers are instead; may be empty.</summary>
     public string Hint { get; set; } = string.Empty;
 
@@ -72,6 +75,22 @@ internal sealed class ServerCheckReport
     /// <summary>The exit code.</summary>
     public int ExitCode =>
         End?.Kind.ExitCode ?? (Verdict == Verdict.Passed ? ExitCodes.WithinBudget : ExitCodes.OverBudget);
+
+    /// <summary>The most that a server may differ from itself.</summary>
+    /// <param name="row">The comparison.</param>
+    /// <returns>
+    /// The noise, and jumps too unless the server told the same experts both times; infinity where it chose others and
+    /// nobody knows how far that reaches.
+    /// </returns>
+    public double Allowed(InvarianceRow row) =>
+        row.OtherExperts > 0 && Jumps == 0 ? double.PositiveInfinity
+        : row.KnowsExperts && row.OtherExperts == 0 ? (Band!.Clean ?? Band.Any).Maximum
+        : Math.Max(Band!.Any.Maximum, Jumps);
+
+    /// <summary>Whether a server differs from itself by more than that.</summary>
+    /// <param name="row">The comparison.</param>
+    /// <returns>The answer.</returns>
+    public bool IsBeyondNoise(InvarianceRow row) => Band is not null && row.Differences.Maximum > Allowed(row);
 
     private IEnumerable<string> Reasons()
     {
@@ -100,12 +119,11 @@ internal sealed class ServerCheckReport
             yield return $"{Experts.Wrong} of {Experts.Compared} sets of experts are wrong: {Experts.FirstWrong}";
         }
 
-        foreach (InvarianceRow row in Invariance.Where(row => Band is not null
-            && row.Differences.Maximum > Band.Any.Maximum))
+        foreach (InvarianceRow row in Invariance.Where(IsBeyondNoise))
         {
             yield return $"the same prompt {row.Name} gets other numbers, by up to "
                 + $"{Reports.NumberText.Error(row.Differences.Maximum)} where the noise is "
-                + Reports.NumberText.Error(Band!.Any.Maximum);
+                + Reports.NumberText.Error(Allowed(row));
         }
     }
 }

@@ -45,12 +45,12 @@ internal sealed class ServerChecker(
     public Action<string> Progress { get; init; } = _ => { };
 
     /// <summary>Asks the server, runs our model, compares.</summary>
-    /// <param name="run">Runs our model on sequences.</param>
+    /// <param name="run">Runs our model on sequences, with its own experts or others.</param>
     /// <param name="cancellation">Stops.</param>
     /// <returns>When the report is filled.</returns>
     /// <exception cref="ServerFaultException">Nothing more can be asked.</exception>
     public async Task Run(
-        Func<IReadOnlyList<IReadOnlyList<int>>, ReferenceRuns> run, CancellationToken cancellation)
+        Func<IReadOnlyList<IReadOnlyList<int>>, RoutingReplay?, ReferenceRuns> run, CancellationToken cancellation)
     {
         Progress("asking who it is");
         report.Identity = await ServerIdentity.Ask(connection, Dialect, cancellation).ConfigureAwait(false);
@@ -76,8 +76,14 @@ internal sealed class ServerChecker(
         }
 
         report.Invariance = await AskAgain(cancellation).ConfigureAwait(false);
-        ReferenceRuns runs = await Task.Run(() => run(Sequences()), cancellation).ConfigureAwait(false);
-        new ServerComparison(report, configuration, runs, alone, greedy).Fill();
+        ServerComparison comparison = new(report, configuration, alone, greedy);
+        List<IReadOnlyList<int>> sequences = Sequences();
+        RoutingReplay? replay = comparison.Fill(
+            await Task.Run(() => run(sequences, null), cancellation).ConfigureAwait(false));
+        if (replay is not null)
+        {
+            comparison.Fill(await Task.Run(() => run(sequences, replay), cancellation).ConfigureAwait(false));
+        }
     }
 
     private void RefuseLongPrompts()
@@ -87,7 +93,8 @@ internal sealed class ServerChecker(
             if (report.Identity!.LongestSequence is int longest && prompt.Count + GreedyTokens > longest)
             {
                 throw new UsageException(
-                    $"a prompt of {prompt.Count} tokens and {GreedyTokens} more do not fit into the server's {longest}");
+                    $"a prompt of {prompt.Count} tokens and {GreedyTokens} more do not fit into the server's "
+                    + $"{longest}");
             }
         }
     }
@@ -245,12 +252,13 @@ internal sealed class ServerChecker(
         {
             ServerReply reply = await connection.Post(
                 dialect.Path, dialect.Body(request, report.Identity.ModelName), cancellation).ConfigureAwait(false);
-            if (reply.Status is 400 or 422 && ServerDialect.Less(request) is (ScoreRequest less, string without))
+            string message = reply.Status is 400 or 422 ? ServerConnection.Message(reply) : string.Empty;
+            if (message.Length > 0 && ServerDialect.Less(request, message) is (ScoreRequest less, string without))
             {
                 oddities.Add(
                     OddityKind.FieldRefused,
                     $"POST /{dialect.Path}",
-                    $"{reply.Status} {ServerConnection.Message(reply)}; left out: {without}");
+                    $"{reply.Status} {message}; left out: {without}");
                 experts &= less.Experts || !request.Experts;
                 promptScores &= less.PromptScores || !request.PromptScores;
                 extras = less.Extras;

@@ -8,33 +8,44 @@ namespace RingFlash.Cli.ServerCheck;
 /// <summary>Compares a server's answers with our runs.</summary>
 /// <param name="report">Filled.</param>
 /// <param name="configuration">The model.</param>
-/// <param name="runs">Our runs; a sequence is a prompt and what the server generated at temperature 0.</param>
 /// <param name="alone">[prompts], each asked alone at temperature 1.</param>
 /// <param name="greedy">[prompts], each asked at temperature 0, with what was odd about that.</param>
 internal sealed class ServerComparison(
     ServerCheckReport report,
     ModelConfiguration configuration,
-    ReferenceRuns runs,
     IReadOnlyList<ServedSequence> alone,
     IReadOnlyList<(int Sequence, ServedSequence Served, OddityList Oddities)> greedy)
 {
-    /// <summary>Fills the report.</summary>
-    public void Fill()
+    private ReferenceRuns runs = null!;
+    private bool isMerged;
+
+    /// <summary>Fills the report; may be called again with other runs.</summary>
+    /// <param name="ours">Our runs; a sequence is a prompt and what the server generated at temperature 0.</param>
+    /// <returns>
+    /// Experts that our model is to follow, because the server chose others within the noise; null for none.
+    /// </returns>
+    public RoutingReplay? Fill(ReferenceRuns ours)
     {
+        runs = ours;
         NoiseBand band = NoiseBand.Measure(runs);
         report.Band = band;
+        report.Jumps = Math.Max(report.Jumps, Comparability.Jumps * (band.Behind?.Maximum ?? 0));
         List<ComparedPlace> places = [.. alone.SelectMany((served, index) => Places(served, index))];
         bool processed = IsProcessed(band);
         foreach ((int sequence, ServedSequence served, OddityList oddities) in greedy)
         {
-            Merge(oddities, processed);
+            if (!isMerged)
+            {
+                Merge(oddities, processed);
+            }
+
             if (!processed)
             {
                 places.AddRange(Generated(served, sequence));
             }
         }
 
-        if (processed)
+        if (processed && !isMerged)
         {
             report.Oddities.Add(OddityKind.Processed, $"POST /{report.Identity!.Dialect.Path}");
         }
@@ -48,10 +59,14 @@ internal sealed class ServerComparison(
         report.Scores = scores;
         if (scores.OfNoise > 1)
         {
-            report.Hint = ScoreHint.Of(nearest, places, band.Any);
+            report.Hint = ScoreHint.Of(nearest, places, band);
         }
 
         CompareGreedy(nearest, comparability);
+        isMerged = true;
+        bool differs = report.Experts?.Rows.Any(row => row.NearTies + row.Behind > 0) ?? false;
+        ServedExperts[] told = [.. Enumerable.Range(0, alone.Count).Select(Experts).OfType<ServedExperts>()];
+        return differs && told.Length == alone.Count ? new RoutingReplay(told, band.Scores) : null;
     }
 
     private static IEnumerable<ComparedPlace> Generated(ServedSequence served, int sequence, int prompt, int most) =>
@@ -116,7 +131,7 @@ internal sealed class ServerComparison(
             }
 
             int prompt = report.Prompts[sequence].Count;
-            if (ids.Count < ServerChecker.GreedyTokens)
+            if (ids.Count < ServerChecker.GreedyTokens && !isMerged)
             {
                 report.Oddities.Add(
                     OddityKind.EndedEarly,
@@ -141,19 +156,21 @@ internal sealed class ServerComparison(
         ExpertComparison comparison = new(configuration, nearest, runs.ExpertBias, band);
         for (int sequence = 0; sequence < alone.Count; sequence++)
         {
-            // At temperature 0 the tokens behind the prompt are those that our runs read, too.
-            ServedExperts? served = greedy[sequence].Served.Experts ?? alone[sequence].Experts;
-            if (served is not null)
+            if (Experts(sequence) is ServedExperts served)
             {
-                int known = greedy[sequence].Served.Experts is null
-                    ? report.Prompts[sequence].Count
-                    : nearest.Sequences[sequence].Ids.Count;
-                (RoutingHistory history, int tokens) =
-                    comparison.Add(sequence, served with { Tokens = Math.Min(served.Tokens, known) });
+                (RoutingHistory history, int tokens) = comparison.Add(sequence, served);
                 comparability.Know(sequence, history, tokens);
             }
         }
 
         report.Experts = comparison.Rows.Count > 0 ? comparison : null;
     }
+
+    // At temperature 0 the tokens behind the prompt are those that our runs read, too; at 1 another one was drawn.
+    private ServedExperts? Experts(int sequence) =>
+        greedy[sequence].Served.Experts is ServedExperts served
+            ? served with { Tokens = Math.Min(served.Tokens, runs.Centre.Sequences[sequence].Ids.Count) }
+            : alone[sequence].Experts is ServedExperts prompt
+                ? prompt with { Tokens = Math.Min(prompt.Tokens, report.Prompts[sequence].Count) }
+                : null;
 }

@@ -257,9 +257,9 @@ internal sealed class ServerConnection : IDisposable
 
     private static TimeSpan Wait(HttpResponseMessage response, int retry)
     {
+        TimeSpan usual = TimeSpan.FromSeconds(1 << (retry - 1));
         RetryConditionHeaderValue? told = response.Headers.RetryAfter;
-        TimeSpan wait = told?.Delta
-            ?? (told?.Date is DateTimeOffset date ? date - DateTimeOffset.UtcNow : TimeSpan.FromSeconds(1 << (retry - 1)));
+        TimeSpan wait = told?.Delta ?? (told?.Date is DateTimeOffset date ? date - DateTimeOffset.UtcNow : usual);
         return wait < TimeSpan.Zero ? TimeSpan.Zero : wait > LongestWait ? LongestWait : wait;
     }
 
@@ -315,10 +315,11 @@ internal sealed class ServerConnection : IDisposable
         OddityKind kind = error switch
         {
             HttpRequestError.SecureConnectionError => OddityKind.Tls,
-            HttpRequestError.ResponseEnded => OddityKind.Truncated,
+            HttpRequestError.NameResolutionError or HttpRequestError.ConnectionError
+                or HttpRequestError.ProxyTunnelError => OddityKind.Unreachable,
             HttpRequestError.InvalidResponse or HttpRequestError.HttpProtocolError
                 or HttpRequestError.ConfigurationLimitExceeded => OddityKind.NotJson,
-            _ => OddityKind.Unreachable,
+            _ => OddityKind.Truncated, // the connection was there
         };
         string detail = exception.InnerException is Exception inner and not IOException
             ? $"{exception.Message} {inner.Message}"

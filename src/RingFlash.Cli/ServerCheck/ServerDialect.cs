@@ -11,6 +11,12 @@ namespace RingFlash.Cli.ServerCheck;
 /// <summary>How a kind of server is asked and how it answers; knows nothing of HTTP.</summary>
 internal abstract class ServerDialect
 {
+    private static readonly string[] ExtraFields =
+    [
+        "return_token_ids", "return_tokens_as_token_ids", "sampling_seed", "top_k", "min_p", "repetition_penalty",
+        "ignore_eos",
+    ];
+
     /// <summary>Its word for <c>--api</c>.</summary>
     public abstract string Name { get; }
 
@@ -32,14 +38,29 @@ internal abstract class ServerDialect
     /// <exception cref="ServerFaultException">The server read other ids.</exception>
     public abstract IReadOnlyList<ServedSequence> Read(AnswerFields root, ScoreRequest request, AnswerReading reading);
 
-    /// <summary>Without what a server that refuses the request may not take; null where nothing can be left out.</summary>
+    /// <summary>Without what a server does not take: what its message names, else one thing after the other.</summary>
     /// <param name="request">The request.</param>
-    /// <returns>Less of it, and what is missing.</returns>
-    public static (ScoreRequest Request, string Without)? Less(ScoreRequest request) =>
-        request.Experts ? (request with { Experts = false }, "routed experts")
-        : request.Extras ? (request with { Extras = false }, "fields that older servers do not know")
-        : request.PromptScores ? (request with { PromptScores = false }, "prompt log-probabilities")
-        : null;
+    /// <param name="message">Why it was refused.</param>
+    /// <returns>Less of it, and what is missing; null where nothing can be left out.</returns>
+    public static (ScoreRequest Request, string Without)? Less(ScoreRequest request, string message)
+    {
+        (bool Can, string[] Fields, ScoreRequest Less, string Without)[] parts =
+        [
+            (request.Experts, ["routed_experts"], request with { Experts = false }, "routed experts"),
+            (request.Extras, ExtraFields, request with { Extras = false }, "fields that not every server knows"),
+            (request.PromptScores, ["prompt_logprobs", "prompt logprobs", "logprob_start_len", "echo"],
+                request with { PromptScores = false }, "prompt log-probabilities"),
+        ];
+        (bool Can, string[] Fields, ScoreRequest Less, string Without)[] possible = [.. parts.Where(part => part.Can)];
+        if (possible.Length == 0)
+        {
+            return null;
+        }
+
+        int named = Array.FindIndex(
+            possible, part => part.Fields.Any(field => message.Contains(field, StringComparison.Ordinal)));
+        return (possible[Math.Max(named, 0)].Less, possible[Math.Max(named, 0)].Without);
+    }
 
     /// <summary>The dialect of a word.</summary>
     /// <param name="word">The word.</param>

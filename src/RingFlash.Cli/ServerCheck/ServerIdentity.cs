@@ -108,5 +108,7 @@ internal sealed record ServerIdentity
             : null;
 
     private static int? Integer(JsonElement element, string name) =>
-        int.TryParse(Text(element, name), NumberStyles.None, CultureInfo.InvariantCulture, out int value) ? value : null;
+        int.TryParse(Text(element, name), NumberStyles.None, CultureInfo.InvariantCulture, out int value)
+            ? value
+            : null;
 }

@@ -33,9 +33,13 @@ internal static class ServerVerdict
         if (scores.OfNoise > 1)
         {
             ScoreRow row = scores.Rows.MaxBy(row => row.OfNoise)!;
-            yield return $"log-probabilities are off by up to {NumberText.Error(row.Differences.Maximum)}, "
-                + $"{NumberText.Multiple(scores.OfNoise)} times what {precision} explains; {row.What}, "
-                + Worst(row.Worst!, names) + (hint.Length > 0 ? $"; {hint}" : string.Empty);
+            string off =
+                scores.OfNoise == scores.OfNoiseSingle ? $"up to {NumberText.Error(row.Differences.Maximum)}"
+                : scores.OfNoise == scores.OfNoiseMedian ? $"{NumberText.Error(scores.All.Median)} in the median"
+                : $"{NumberText.Error(scores.Clean.RootMeanSquare)} in the root mean square";
+            yield return $"log-probabilities are off by {off}, {NumberText.Multiple(scores.OfNoise)} times what "
+                + $"{precision} explains{(hint.Length > 0 ? $"; {hint}" : string.Empty)}; {row.What}, "
+                + Worst(row.Worst!, names);
         }
 
         if (scores.WrongLists > 0)
@@ -55,8 +59,8 @@ internal static class ServerVerdict
     /// <param name="names">Shows tokens.</param>
     /// <returns>Where, what, and both values.</returns>
     public static string Worst(WorstNumber worst, TokenNames names) =>
-        $"prompt {worst.Sequence}, token {worst.Position}, {names.Show(worst.Id)}: {NumberText.Value(worst.Served)}, ours "
-        + NumberText.Value(worst.Own);
+        $"prompt {worst.Sequence}, token {worst.Position}, {names.Show(worst.Id)}: {NumberText.Value(worst.Served)}, "
+        + $"ours {NumberText.Value(worst.Own)}";
 
     private static string Passed(ServerCheckReport report)
     {

@@ -114,7 +114,7 @@ internal sealed class FakeServer : IAsyncDisposable
             ("vllm", "/version") => new JsonObject { ["version"] = "0.11.2" },
             ("vllm", "/v1/models") => Models("vllm"),
             ("openai" or "texts", "/v1/models") => Models("somebody"),
-            ("sglang", "/get_model_info") => new JsonObject { ["model_path"] = "/models/ring", ["is_generation"] = true },
+            ("sglang", "/get_model_info") => new JsonObject { ["model_path"] = "/models/ring" },
             ("sglang", "/get_server_info") => new JsonObject
             {
                 ["version"] = "0.5.4", ["dtype"] = "bfloat16", ["tp_size"] = 4, ["api_key"] = "secret-of-the-server",
@@ -190,12 +190,16 @@ internal sealed class FakeServer : IAsyncDisposable
             {
                 ["index"] = choices.Count,
                 ["text"] = string.Empty,
-                ["logprobs"] = Lists(sequence, sequence.Prompt.Length, (int)request["logprobs"]!, id => $"token_id:{id}"),
+                ["logprobs"] = Lists(
+                    sequence,
+                    sequence.Prompt.Length,
+                    (int)request["logprobs"]!,
+                    id => request["return_tokens_as_token_ids"] is null ? TextOf(id) : $"token_id:{id}"),
                 ["finish_reason"] = "length",
                 ["prompt_logprobs"] = top is null ? null : new JsonArray([.. sequence.Prompt.Select((id, token) =>
                     token == 0 ? null : (JsonNode)Entries(sequence.Rows[token - 1], id, top.Value))]),
-                ["token_ids"] = Array(sequence.Generated),
-                ["prompt_token_ids"] = Array(sequence.Prompt),
+                ["token_ids"] = request["return_token_ids"] is null ? null : Array(sequence.Generated),
+                ["prompt_token_ids"] = request["return_token_ids"] is null ? null : Array(sequence.Prompt),
                 ["routed_experts"] = TellsExperts ? Numpy(sequence) : null,
             });
         }
@@ -336,7 +340,8 @@ internal sealed class FakeServer : IAsyncDisposable
         header = header.PadRight(((header.Length + 11 + 63) / 64 * 64) - 11) + "\n";
         return Convert.ToBase64String(
         [
-            0x93, .. "NUMPY"u8, 1, 0, (byte)header.Length, (byte)(header.Length >> 8), .. Encoding.ASCII.GetBytes(header),
+            0x93, .. "NUMPY"u8, 1, 0, (byte)header.Length, (byte)(header.Length >> 8),
+            .. Encoding.ASCII.GetBytes(header),
             .. sequence.Experts.Select(expert => (byte)expert),
         ]);
     }

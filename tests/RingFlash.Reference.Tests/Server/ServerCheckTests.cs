@@ -34,7 +34,8 @@ public sealed class ServerCheckTests
             ToolRun run = await ToolRun.In(
                 ToolRun.Surroundings((_, _, _) => throw new NotSupportedException()),
                 CancellationToken.None,
-                "server", "check", $"{server.Address}v1", fake.Name, "--api", api, "--json", file, "--concurrency", "4");
+                "server", "check", $"{server.Address}v1", fake.Name, "--api", api, "--json", file, "--concurrency",
+                "4");
             Assert.True(run.Code == 0, run.Output + run.Error);
             Assert.StartsWith("PASSED ", run.Output, StringComparison.Ordinal);
             Assert.Contains("equal to the bit", run.Output, StringComparison.Ordinal);
