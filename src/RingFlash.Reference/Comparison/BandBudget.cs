@@ -79,7 +79,9 @@ internal static class BandBudget
             Budget = budget,
             OverBudget = over,
             NearestVariant = nearest < 0 ? string.Empty : names[nearest],
-            NearestL2Relative = nearest < 0 ? 0 : Relative(Math.Sqrt(Sum(item.FromVariants[nearest].Squared, kept)), norm),
+            NearestL2Relative = nearest < 0
+                ? 0
+                : Relative(Math.Sqrt(Sum(item.FromVariants[nearest].Squared, kept)), norm),
             TokenErrors = [.. norms.Select((square, index) => kept[index]
                 ? Relative(Math.Sqrt(theirs.Squared[index]), Math.Sqrt(square))
                 : double.NaN)],
