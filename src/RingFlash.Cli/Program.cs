@@ -101,6 +101,7 @@ internal static class Program
             InspectCommand.Create(context),
             TokenizeCommand.Create(context),
             CompareCommand.Create(context),
+            DiagnoseCommand.Create(context),
             CaptureCommand.Create(context),
             GenerateCommand.Create(context),
             BenchCommand.Create(context),

@@ -12,6 +12,7 @@ using System.Threading.Tasks;
 using RingFlash.Cli.Reports;
 using RingFlash.Reference.Checkpoint;
 using RingFlash.Reference.Configuration;
+using RingFlash.Reference.Diagnosis;
 using RingFlash.Reference.Numerics;
 using RingFlash.Reference.Verification;
 
@@ -56,6 +57,18 @@ internal static class CaptureCommand
             DefaultValueFactory = _ => "float32",
         };
         Option<string> engine = EngineWords.One();
+        Option<string?> taps = new("--taps")
+        {
+            Description = "What is kept, as sparse as another program's dump, instead of layer outputs, router scores "
+                + $"and logits: a comma list of {string.Join(", ", CaptureOptions.TapKinds)}.",
+            HelpName = "LIST",
+        };
+        Option<string?> mistake = new("--mistake")
+        {
+            Description = "Make a mistake on purpose, to see what compare and diagnose say; diagnose --list has the "
+                + "ids. ID:N is the N-th way to make it.",
+            HelpName = "ID",
+        };
         Option<string?> memoryLimit = ByteSize.MemoryLimit();
         Option<string?> json = new("--json") { Description = "Write what was captured as JSON.", HelpName = "FILE" };
 
@@ -66,9 +79,10 @@ internal static class CaptureCommand
             "ringflash capture synthetic:ring-mini-2.0@7 --ids 1,2,3 --layers 0,1,19 --out mini-case",
             "ringflash capture flash-3 --ids 1,2,3 --precision bfloat16 --out flash-3-case",
             "ringflash capture Ring-mini-2.0 --ids 1,2,3 --memory-limit 8GB --out mini-8gb-case",
+            "ringflash capture synthetic:tiny@7 --ids 1,2,3 --mistake rotary.missing --taps mlp,logits --out broken",
             "ringflash verify flash-3-case --model flash-3")
         {
-            model, ids, output, layers, precision, engine, memoryLimit, json,
+            model, ids, output, layers, precision, engine, taps, mistake, memoryLimit, json,
         };
         command.SetAction((parsed, cancellation) => Task.FromResult(Run(
             new Request(
@@ -78,6 +92,8 @@ internal static class CaptureCommand
                 parsed.GetValue(layers),
                 parsed.GetValue(precision)!,
                 parsed.GetValue(engine)!,
+                parsed.GetValue(taps),
+                parsed.GetValue(mistake),
                 parsed.GetValue(memoryLimit),
                 parsed.GetValue(json)),
             context,
@@ -97,6 +113,9 @@ internal static class CaptureCommand
                 $"--precision: '{request.Precision}' is not a precision; known are float32, bfloat16"),
         };
         ExecutionEngine engine = EngineWords.ParseOne(request.Engine, request.MemoryLimit);
+        NamedMistake? mistake = request.Mistake is null ? null : MistakeCatalogue.Find(request.Mistake)
+            ?? throw new UsageException(
+                $"--mistake: '{request.Mistake}' is not in the catalogue; ringflash diagnose --list shows it");
         long? memoryLimit =
             request.MemoryLimit is null ? null : ByteSize.Parse(request.MemoryLimit, "--memory-limit");
         string folder = OutputFolder.Check(request.Output, "--out", context.CurrentDirectory);
@@ -108,6 +127,9 @@ internal static class CaptureCommand
             Layers = ranges is null ? null : Expand(ranges, model.Configuration),
             BFloat16 = underBFloat16,
             Engine = engine,
+            Taps = request.Taps is null ? null : ParseTaps(request.Taps),
+            Variation = mistake?.Make(),
+            VariationName = mistake?.Name ?? string.Empty,
             MemoryLimit = memoryLimit,
             ToolVersion = ToolVersion.Text,
         };
@@ -147,6 +169,14 @@ internal static class CaptureCommand
         }
     }
 
+    private static HashSet<string> ParseTaps(string text) =>
+    [
+        .. CommaList.Split(text, "--taps").Select(word => CaptureOptions.TapKinds.Contains(word)
+            ? word
+            : throw new UsageException(
+                $"--taps: '{word}' is not one of {string.Join(", ", CaptureOptions.TapKinds)}")),
+    ];
+
     private static LayerRange[] ParseLayers(string text) =>
     [
         .. CommaList.Split(text, "--layers").Select(word => LayerRange.TryParse(word, out LayerRange? range)
@@ -179,6 +209,14 @@ internal static class CaptureCommand
                 + $"{NumberText.Memory(result.Weights.Sum(weight => weight.End - weight.Begin))}; each is named by "
                 + "file, byte range and SHA-256 in weights.json");
         text.Line($"case: {result.Folder}");
+        if (request.Mistake is not null)
+        {
+            string precision = request.Precision == "float32" ? string.Empty : $" --precision {request.Precision}";
+            text.Line($"made wrong on purpose: {request.Mistake}");
+            text.Line($"see what is said of it: ringflash diagnose {request.Model} {request.Output}{precision}");
+            return;
+        }
+
         string model = synthetic ? string.Empty : $" --model {request.Model}";
         text.Line($"check it with: ringflash verify {request.Output}{model}");
     }
@@ -209,6 +247,8 @@ internal static class CaptureCommand
         string? Layers,
         string Precision,
         string Engine,
+        string? Taps,
+        string? Mistake,
         string? MemoryLimit,
         string? Json);
 }

@@ -148,7 +148,10 @@ internal static class CompareCommand
         return new ComparisonOptions { Isolated = isolated, Free = free };
     }
 
-    private static string? ParsePrecision(string? word) => word is null or "float32" or "bfloat16" or "fp8"
+    /// <summary>Checks the word for a precision.</summary>
+    /// <param name="word">What was typed.</param>
+    /// <returns>The same.</returns>
+    public static string? ParsePrecision(string? word) => word is null or "float32" or "bfloat16" or "fp8"
         ? word
         : throw new UsageException($"--precision: '{word}' is not a precision; known are float32, bfloat16, fp8");
 

@@ -86,7 +86,8 @@ internal static class AttentionMistakes
             "Gemma 2, Grok")
         {
             Variants = [.. new[] { 50.0, 30, 20 }.Select(cap => Written(
-                FormattableString.Invariant($"c = {cap}"), (scores, _) => Weights(scores, score => cap * Math.Tanh(score / cap))))],
+                FormattableString.Invariant($"c = {cap}"),
+                (scores, _) => Weights(scores, score => cap * Math.Tanh(score / cap))))],
         },
         new(
             "attention.sink",
@@ -123,7 +124,8 @@ internal static class AttentionMistakes
         {
             Variants =
             [
-                Context("channels first", (place, shape) => ((place % shape.Heads) * shape.HeadDim) + (place / shape.Heads)),
+                Context("channels first", (place, shape) =>
+                    (place % shape.Heads * shape.HeadDim) + (place / shape.Heads)),
                 Context("last head first", (place, shape) =>
                     ((shape.Heads - 1 - (place / shape.HeadDim)) * shape.HeadDim) + (place % shape.HeadDim)),
                 Context("heads strided over their groups", (place, shape) =>

@@ -17,6 +17,9 @@ public sealed class Diagnoser
     /// <summary>More findings than this are no diagnosis.</summary>
     private const int MostFindings = 6;
 
+    /// <summary>So many fits are held against every part.</summary>
+    private const int MostConfirmed = 8;
+
     private readonly TwinRuns runs;
     private readonly TwinSearch search;
     private readonly IReadOnlyList<TwinTap> plain;
@@ -24,7 +27,11 @@ public sealed class Diagnoser
     private readonly Action<string> report;
 
     private Diagnoser(
-        TwinRuns runs, TwinSearch search, IReadOnlyList<TwinTap> plain, Action<string> report, CancellationToken cancellation)
+        TwinRuns runs,
+        TwinSearch search,
+        IReadOnlyList<TwinTap> plain,
+        Action<string> report,
+        CancellationToken cancellation)
     {
         this.runs = runs;
         this.search = search;
@@ -118,17 +125,20 @@ public sealed class Diagnoser
 
     private DiagnosisReport Diagnose(ComparisonReport comparison)
     {
-        List<TwinTap> open = [.. plain.Where(tap => tap.Compared && !tap.Agrees).OrderBy(tap => search.OrderOf(tap.Tap))];
+        List<TwinTap> open =
+            [.. plain.Where(tap => tap.Compared && !tap.Agrees).OrderBy(tap => runs.OrderOf(tap.Tap))];
         if (open.Count == 0)
         {
-            (string[] excluded, string[] notShown) = search.Exclude(plain);
+            report("looking for mistakes that would not show");
+            search.Exclude(comparison);
             return new DiagnosisReport
             {
                 Outcome = DiagnosisOutcome.NoMistake,
                 Headline = string.Empty,
                 Comparison = comparison,
-                Excluded = excluded,
-                NotShown = notShown,
+                Excluded = search.Excluded,
+                NotShown = search.NotShown,
+                NotRun = search.NotRun,
                 TwinsRun = search.TwinsRun,
             };
         }
@@ -141,7 +151,7 @@ public sealed class Diagnoser
         {
             cancellation.ThrowIfCancellationRequested();
             report($"looking for what explains {open[0].Tap}");
-            SearchResult result = search.For(open[0].Tap, plain, made, pairs: notExplained.Count == 0);
+            SearchResult result = search.For(open[0].Tap, comparison, made, pairs: notExplained.Count == 0);
             if (result.Fits.Count == 0)
             {
                 hints = hints.Count == 0 ? result.Hints : hints;
@@ -169,6 +179,8 @@ public sealed class Diagnoser
         }
 
         notExplained.AddRange(open.Select(tap => tap.Tap));
+        report("looking for mistakes that would not show");
+        search.Exclude(comparison);
         return new DiagnosisReport
         {
             Outcome = findings.Count == 0 ? DiagnosisOutcome.NotExplained
@@ -181,90 +193,111 @@ public sealed class Diagnoser
             Hints = hints,
             Excluded = search.Excluded,
             NotShown = search.NotShown,
+            NotRun = search.NotRun,
             TwinsRun = search.TwinsRun,
             PairsRun = search.PairsRun,
         };
     }
 
-    // Looks at every other part: where the same mistakes explain what is wrong there, and where they are not made.
+    // Looks at every part: where the same mistakes explain what is wrong there, where they spoil what is right, and
+    // where they are not made.
     private DiagnosisFinding Confirm(SearchResult result, List<TwinTap> open, List<IReadOnlyList<Suspect>> made)
     {
-        List<Fit> alive = [.. result.Fits.Take(MostFindings)];
-        Dictionary<Fit, List<TwinTap>> explained = alive.ToDictionary(fit => fit, _ => new List<TwinTap>());
-        List<int> here = [], notHere = [];
-        HashSet<int> ends = [];
-        string prefix = open[0].Tap;
-        foreach (int part in Enumerable.Range(0, runs.PartCount))
+        Evidence[] all = [.. result.Fits.Take(MostConfirmed).Select(fit => new Evidence(fit))];
+        for (int part = 0; part < runs.PartCount; part++)
         {
             cancellation.ThrowIfCancellationRequested();
-            int first = runs.StartFor(part);
             TwinTap[] before = [.. plain.Where(tap => tap.Compared && runs.PartOf(tap.Tap) == part)];
-            if (before.Length == 0)
+            HashSet<string> wrong = [.. open.Where(tap => runs.PartOf(tap.Tap) == part).Select(tap => tap.Tap)];
+            if (before.Length == 0 || (wrong.Count == 0 && before.Any(tap => !tap.Agrees)))
             {
-                continue;
+                continue; // nothing to see, or explained before
             }
 
             report(FormattableString.Invariant($"does it explain part {part + 1} of {runs.PartCount}"));
-            HashSet<string> wrong = [.. open.Where(tap => runs.PartOf(tap.Tap) == part).Select(tap => tap.Tap)];
-            if (wrong.Count == 0 && before.Any(tap => !tap.Agrees))
+            HashSet<string> right = [.. before.Where(tap => tap.Agrees).Select(tap => tap.Tap)];
+            foreach (Evidence evidence in all)
             {
-                continue; // explained before
-            }
-
-            bool any = false, refuted = false;
-            foreach (Fit fit in alive.ToArray())
-            {
-                TwinTap[] after = search.Best(fit.Mistakes, made, first, part, wrong);
-                TwinTap[] fixedNow = [.. after.Where(tap => wrong.Contains(tap.Tap) && tap.Compared && tap.Agrees)];
-                if (fixedNow.Length > 0)
+                TwinTap[] after = search.Best(evidence.Fit.Mistakes, made, runs.StartFor(part), part, wrong);
+                TwinTap[] explained = [.. after.Where(tap => wrong.Contains(tap.Tap) && tap.Compared && tap.Agrees)];
+                int spoiled = after.Count(tap => right.Contains(tap.Tap) && tap.Compared && !tap.Agrees);
+                evidence.Explained.AddRange(explained);
+                if (explained.Length > 0)
                 {
-                    explained[fit].AddRange(fixedNow);
-                    any = true;
+                    evidence.MadeIn.Add(part);
+                    evidence.Spoiled += spoiled;
                 }
-                else if (wrong.Count == 0 && after.Any(tap => tap.Compared && !tap.Agrees && runs.PartOf(tap.Tap) == part))
+                else if (wrong.Count == 0 && spoiled > 0)
                 {
-                    refuted = true;
+                    evidence.NotMadeIn.Add(part);
                 }
-            }
-
-            if (any)
-            {
-                here.Add(part);
-            }
-            else if (refuted && wrong.Count == 0)
-            {
-                notHere.Add(part);
             }
         }
 
-        _ = (ends, prefix);
-        Fit[] ranked = [.. alive
-            .OrderByDescending(fit => explained[fit].Count)
-            .ThenBy(fit => fit.Mistakes.Count)
-            .ThenBy(fit => Quality(explained[fit]) <= TwinSearch.Alike(Quality(explained[alive[0]])) ? 0 : 1)];
-        int most = explained[ranked[0]].Count;
-        double best = ranked.Where(fit => explained[fit].Count == most).Min(fit => Quality(explained[fit]));
-        Fit[] alike = [.. ranked.Where(fit => explained[fit].Count == most
-            && Quality(explained[fit]) <= TwinSearch.Alike(best))];
-        Fit first0 = alike[0];
-        result.Fits.Remove(first0);
-        result.Fits.Insert(0, first0);
-        string[] taps = [.. explained[first0].Select(tap => tap.Tap).Distinct()];
+        Evidence[] ranked = [.. all
+            .OrderByDescending(evidence => evidence.Explained.Count - evidence.Spoiled)
+            .ThenBy(evidence => evidence.Fit.Mistakes.Count)];
+        Evidence[] equal = [.. ranked.Where(evidence => evidence.Score == ranked[0].Score
+            && evidence.Fit.Mistakes.Count == ranked[0].Fit.Mistakes.Count)];
+        double nearest = equal.Min(evidence => evidence.Distance);
+        Evidence[] alike = [.. equal.Where(evidence => evidence.Distance <= TwinSearch.Alike(nearest))
+            .OrderBy(evidence => OrderOf(evidence.Fit))];
+        Evidence chosen = alike[0];
+        result.Fits.Remove(chosen.Fit);
+        result.Fits.Insert(0, chosen.Fit);
+        string[] taps = [.. chosen.Explained.Select(tap => tap.Tap).Distinct()];
         return new DiagnosisFinding
         {
-            Mistakes = first0.Named,
-            NotToldApart = [.. alike.Skip(1).Select(fit => fit.Named)],
-            LessLikely = [.. ranked.Where(fit => !alike.Contains(fit)).Select(fit => fit.Named)],
-            Where = Places(here),
-            NotMadeIn = Places(notHere),
+            Mistakes = chosen.Fit.Named,
+            NotToldApart = [.. alike.Skip(1).Select(evidence => evidence.Fit.Named)],
+            LessLikely = [.. ranked.Where(evidence => !alike.Contains(evidence) && evidence.Spoiled <= chosen.Spoiled)
+                .Select(evidence => evidence.Fit.Named)],
+            Where = Places(chosen.MadeIn),
+            NotMadeIn = Places(chosen.NotMadeIn),
             Explains = taps,
-            OverBudget = explained[first0].Max(tap => tap.OverBudget),
+            OverBudget = chosen.Explained.Max(tap => tap.OverBudget),
             WithoutIt = plain.Where(tap => taps.Contains(tap.Tap)).Max(tap => tap.OverBudget),
         };
     }
 
-    private static double Quality(List<TwinTap> taps) =>
-        taps.Count == 0 ? double.PositiveInfinity : Math.Sqrt(taps.Average(tap => tap.Distance * tap.Distance));
+    // The catalogue has likely mistakes before unlikely ones.
+    private static int OrderOf(Fit fit) => fit.Mistakes.Sum(suspect =>
+    {
+        int index = 0;
+        while (!Suspect.All[index].Equals(suspect))
+        {
+            index++;
+        }
+
+        return index;
+    });
+
+    /// <summary>What speaks for a fit, and against it.</summary>
+    private sealed class Evidence(Fit fit)
+    {
+        /// <summary>The fit.</summary>
+        public Fit Fit => fit;
+
+        /// <summary>Wrong taps that it explains.</summary>
+        public List<TwinTap> Explained { get; } = [];
+
+        /// <summary>Right taps that it makes wrong, in parts where it explains others.</summary>
+        public int Spoiled { get; set; }
+
+        /// <summary>Parts in which it explains something.</summary>
+        public List<int> MadeIn { get; } = [];
+
+        /// <summary>Parts that are right and would not be.</summary>
+        public List<int> NotMadeIn { get; } = [];
+
+        /// <summary>What speaks for it, less what speaks against it.</summary>
+        public int Score => Explained.Count - Spoiled;
+
+        /// <summary>How far the explained taps are from it, relative.</summary>
+        public double Distance => Explained.Count == 0
+            ? double.PositiveInfinity
+            : Math.Sqrt(Explained.Average(tap => tap.Distance * tap.Distance));
+    }
 
     private string Places(List<int> parts)
     {
@@ -295,20 +328,4 @@ public sealed class Diagnoser
 
         return string.Join(", ", words);
     }
-}
-
-/// <summary>How a diagnosis is run.</summary>
-public sealed record DiagnosisOptions
-{
-    /// <summary><c>float32</c>, <c>bfloat16</c> or <c>fp8</c>; null for what the candidate's stored values say.</summary>
-    public string? Precision { get; init; }
-
-    /// <summary>Worker threads.</summary>
-    public int ThreadCount { get; init; } = 1;
-
-    /// <summary>The longest time that pairs of mistakes in one block are searched.</summary>
-    public TimeSpan PairTime { get; init; } = TimeSpan.FromSeconds(60);
-
-    /// <summary>What was seen before any number is compared, one line each.</summary>
-    public IReadOnlyList<string> Preflight { get; init; } = [];
 }

@@ -1,6 +1,8 @@
 using System;
 using System.Collections.Generic;
+using System.Linq;
 using RingFlash.Reference.Comparison;
+using RingFlash.Reference.Model;
 
 namespace RingFlash.Reference.Diagnosis;
 
@@ -30,6 +32,10 @@ public sealed record NamedMistake(Mistake Mistake, string Value)
 {
     /// <summary>Id and value, as <c>capture --mistake</c> takes it.</summary>
     public string Name => Value.Length == 0 ? Mistake.Id : $"{Mistake.Id}:{Value}";
+
+    /// <summary>The variation that makes it.</summary>
+    /// <returns>To be applied to a model's parts.</returns>
+    public Func<ModelParts, ModelParts> Make() => Mistake.Variants.First(way => way.Value == Value).Apply;
 
     /// <summary>In plain words.</summary>
     public string Words => Value.Length == 0 ? Mistake.Sentence : $"{Mistake.Sentence} ({Value})";
@@ -90,14 +96,17 @@ public sealed record DiagnosisReport
     /// <summary>Twins that come nearest to the first of them.</summary>
     public IReadOnlyList<DiagnosisHint> Hints { get; init; } = [];
 
-    /// <summary>Mistakes that the candidate does not make: their twins were run and are outside of the budget.</summary>
+    /// <summary>Mistakes that it does not make: their twins were run and are outside of the budget.</summary>
     public IReadOnlyList<string> Excluded { get; init; } = [];
 
     /// <summary>
-    /// Mistakes that could neither be found nor excluded: with this model and these taps they change nothing that is
-    /// larger than noise, or do not act at all.
+    /// Mistakes, or single ways to make them, that could neither be found nor excluded: with this model and these taps
+    /// they change nothing that is larger than noise.
     /// </summary>
     public IReadOnlyList<string> NotShown { get; init; } = [];
+
+    /// <summary>Mistakes that were not looked at: they act where nothing was compared, or time ran out.</summary>
+    public IReadOnlyList<string> NotRun { get; init; } = [];
 
     /// <summary>How many twins were run.</summary>
     public int TwinsRun { get; init; }

@@ -7,7 +7,7 @@ using RingFlash.Reference.Operators;
 
 namespace RingFlash.Reference.Diagnosis;
 
-/// <summary>Mistakes in the feed-forward blocks: dense, shared, routed, and how they are added.</summary>
+/// <summary>Mistakes in the feed-forward blocks: dense, shared, routed.</summary>
 internal static class ExpertMistakes
 {
     private const ModelBlocks Acts = ModelBlocks.FeedForward | ModelBlocks.MultiToken;
@@ -110,6 +110,7 @@ internal static class ExpertMistakes
             "Σ w_i · expert_i(x)",
             "apply_router_weight_on_input of Llama 4")
         {
+            IsCostly = true,
             Variants = [new(string.Empty, WeightsOnInput)],
         },
         new(
@@ -141,6 +142,7 @@ internal static class ExpertMistakes
             "down(silu(gate x) ⊙ up x)",
             "fused gate_up split in the wrong order")
         {
+            IsCostly = true,
             Variants =
             [
                 Swapped("everywhere", routed: true, others: true),
@@ -156,6 +158,7 @@ internal static class ExpertMistakes
             "silu(x) = x · sigmoid(x)",
             "hidden_act ignored")
         {
+            IsCostly = true,
             Variants =
             [
                 .. Activations.SelectMany(activation => new[]
@@ -178,70 +181,8 @@ internal static class ExpertMistakes
             "no clamping",
             "gpt-oss style clamp at 7")
         {
+            IsCostly = true,
             Variants = [Activated("at 7", null, routed: true, others: true)],
-        },
-        new(
-            "experts.normed-residual",
-            "the normed hidden state carried on as the residual",
-            ModelBlocks.FeedForward | ModelBlocks.LayerOutput | ModelBlocks.MultiToken,
-            "RMSNorm(h) + attention(…)",
-            "h + attention(…)",
-            "post-norm models")
-        {
-            Variants =
-            [
-                NormedResidual("of attention", attention: true, feedForward: false),
-                NormedResidual("of the feed-forward block", attention: false, feedForward: true),
-                NormedResidual("both", attention: true, feedForward: true),
-            ],
-        },
-        new(
-            "experts.residual-missing",
-            "a residual left out",
-            ModelBlocks.FeedForward | ModelBlocks.LayerOutput | ModelBlocks.MultiToken,
-            "attention(…) without h",
-            "h + attention(…)",
-            string.Empty)
-        {
-            Variants =
-            [
-                Added("of attention", Place.AttentionResidual, (o, _, update) => o.ResidualAdd(update.Zeros(), update)),
-                Added("of the block", Place.FeedForwardResidual, (o, _, update) => o.ResidualAdd(update.Zeros(), update)),
-            ],
-        },
-        new(
-            "experts.update-missing",
-            "attention or the feed-forward block left out of the residual stream",
-            ModelBlocks.FeedForward | ModelBlocks.LayerOutput | ModelBlocks.MultiToken,
-            "h",
-            "h + attention(…), h' + m",
-            "a layer skipped")
-        {
-            Variants =
-            [
-                Added("attention", Place.AttentionResidual, (_, residual, _) => residual),
-                Added("feed-forward block", Place.FeedForwardResidual, (_, residual, _) => residual),
-                Hooked("both: the layer is skipped", (o, w) => new HookedOperators(o, w)
-                {
-                    Add = (ops, residual, update, place) =>
-                        place == Place.SharedExpert ? ops.ResidualAdd(residual, update) : residual,
-                }),
-            ],
-        },
-        new(
-            "experts.residual-twice",
-            "the residual added to the layer's input, not to the attention's sum",
-            ModelBlocks.LayerOutput | ModelBlocks.FeedForward | ModelBlocks.MultiToken,
-            "h + m, or h' + a + m",
-            "h' + m with h' = h + a",
-            string.Empty)
-        {
-            Variants =
-            [
-                Restarted("h + m", addAttention: false, parallel: false),
-                Restarted("h' + a + m", addAttention: true, parallel: false),
-                Restarted("both blocks read h (parallel residual)", addAttention: true, parallel: true),
-            ],
         },
         new(
             "experts.stage-dtype",
@@ -268,11 +209,20 @@ internal static class ExpertMistakes
         ("silu(1.702 x)", x => (float)(x / (1 + Math.Exp(-1.702 * x)))),
     ];
 
-    private static MistakeVariant Hooked(
+    /// <summary>A variant that acts through operators.</summary>
+    /// <param name="value">Its name.</param>
+    /// <param name="hooks">Makes the set.</param>
+    /// <returns>The variant.</returns>
+    public static MistakeVariant Hooked(
         string value, Func<ForwardOperators<float>, ModelWeights, HookedOperators> hooks) =>
         new(value, parts => parts.Hook(hooks));
 
-    private static MistakeVariant Added(
+    /// <summary>A variant of one of a layer's additions.</summary>
+    /// <param name="value">Its name.</param>
+    /// <param name="where">The addition.</param>
+    /// <param name="add">Given the set, the residual and the update.</param>
+    /// <returns>The variant.</returns>
+    public static MistakeVariant Added(
         string value,
         Place where,
         Func<ForwardOperators<float>, HostTensor<float>, HostTensor<float>, HostTensor<float>> add) =>
@@ -409,55 +359,6 @@ internal static class ExpertMistakes
                 operators.LinearProjection(x, expert.Gate, []), operators.LinearProjection(x, expert.Up, [])),
             expert.Down,
             []);
-
-    private static MistakeVariant NormedResidual(string value, bool attention, bool feedForward) =>
-        new(value, parts =>
-        {
-            HostTensor<float>? input = null, post = null;
-            return parts.Hook((o, w) => new HookedOperators(o, w)
-            {
-                Norm = (ops, call) =>
-                {
-                    HostTensor<float> y = ops.RmsNorm(call.X, call.Weight, call.Epsilon);
-                    input = call.Place == Place.InputNorm ? y : input;
-                    post = call.Place == Place.PostAttentionNorm ? y : post;
-                    return y;
-                },
-                Add = (ops, residual, update, place) => ops.ResidualAdd(
-                    place == Place.AttentionResidual && attention ? input ?? residual
-                    : place == Place.FeedForwardResidual && feedForward ? post ?? residual
-                    : residual,
-                    update),
-            });
-        });
-
-    private static MistakeVariant Restarted(string value, bool addAttention, bool parallel) =>
-        new(value, parts =>
-        {
-            HostTensor<float>? start = null, attended = null, normed = null;
-            return parts.Hook((o, w) => new HookedOperators(o, w)
-            {
-                Norm = (ops, call) =>
-                {
-                    HostTensor<float> x = call.Place == Place.PostAttentionNorm && parallel ? start ?? call.X : call.X;
-                    normed = ops.RmsNorm(x, call.Weight, call.Epsilon);
-                    return normed;
-                },
-                Add = (ops, residual, update, place) =>
-                {
-                    if (place == Place.AttentionResidual)
-                    {
-                        (start, attended) = (residual, update);
-                        return ops.ResidualAdd(residual, update);
-                    }
-
-                    bool last = place == Place.FeedForwardResidual;
-                    return !last || parallel ? ops.ResidualAdd(residual, update)
-                        : addAttention ? ops.ResidualAdd(ops.ResidualAdd(residual, attended ?? update.Zeros()), update)
-                        : ops.ResidualAdd(start ?? residual, update);
-                },
-            });
-        });
 
     private static ModelParts RoundedTerms(ModelParts parts) => parts.Hook((o, w) => new HookedOperators(o, w)
     {

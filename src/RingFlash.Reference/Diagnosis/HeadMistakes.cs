@@ -68,6 +68,16 @@ internal static class HeadMistakes
             Variants = [Probabilities("log-probabilities", true), Probabilities("probabilities", false)],
         },
         new(
+            "head.shifted",
+            "the logits of another position",
+            ModelBlocks.Head,
+            "logits[t ± 1]",
+            "logits[t]",
+            "labels or hidden states shifted before the head")
+        {
+            Variants = [Shifted("the next position's", 1), Shifted("the position's before", -1)],
+        },
+        new(
             "head.bfloat16",
             "the head in bfloat16 in a float32 run",
             ModelBlocks.Head,
@@ -114,6 +124,18 @@ internal static class HeadMistakes
             return o.LinearProjection(x, head, []).Map((logit, _) => round((float)change(logit, x.Width)));
         });
 
+    private static MistakeVariant Shifted(string value, int shift) =>
+        new(value, parts => Head(value, (o, _, x, head) =>
+        {
+            int tokens = parts.Input.Tokens;
+            HostTensor<float> logits = o.LinearProjection(x, head, []);
+            return logits.Rows != parts.Input.Ids.Length ? logits : logits.Map((_, index) =>
+            {
+                int row = index / logits.Width, start = row / tokens * tokens;
+                return logits.Row(start + ((row - start + shift + tokens) % tokens))[index % logits.Width];
+            });
+        }).Apply(parts));
+
     private static MistakeVariant Probabilities(string value, bool logarithm) =>
         Head(value, (o, _, x, head) =>
         {
@@ -131,11 +153,12 @@ internal static class HeadMistakes
             });
         });
 
-    private static MistakeVariant Normalised(string value, bool byColumn)
-    {
-        WeightMatrix? made = null;
-        return Head(value, (o, _, x, head) => o.LinearProjection(x, made ??= Normalise(head, byColumn), []));
-    }
+    private static MistakeVariant Normalised(string value, bool byColumn) =>
+        new(value, parts =>
+        {
+            WeightMatrix normalised = Normalise(parts.Weights.LanguageModelHead, byColumn);
+            return Head(value, (o, _, x, _) => o.LinearProjection(x, normalised, [])).Apply(parts);
+        });
 
     // torch.nn.functional.normalize: v / max(‖v‖, ε).
     private static WeightMatrix Normalise(WeightMatrix head, bool byColumn)

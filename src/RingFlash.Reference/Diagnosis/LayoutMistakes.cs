@@ -95,6 +95,7 @@ internal static class LayoutMistakes
             "x · Wᵀ",
             "column-major checkpoints; only square matrices load without an error")
         {
+            IsCostly = true,
             Variants =
             [
                 Weight("attention.dense", ".attention.dense.", Transposed),
@@ -117,7 +118,7 @@ internal static class LayoutMistakes
                 new("with weights of its own, where the source makes them", parts => WithDenseLayers(parts, 0)),
                 new("with the first sparse layer's experts", parts => WithLayerMap(
                     parts with { Configuration = parts.Configuration with { FirstDenseLayerCount = 0 } },
-                    (layer, name) => layer < parts.Configuration.FirstDenseLayerCount && name.StartsWith("mlp.", StringComparison.Ordinal)
+                    (layer, name) => layer < parts.Configuration.FirstDenseLayerCount && IsMlp(name)
                         ? parts.Configuration.FirstDenseLayerCount
                         : layer)),
             ],
@@ -142,7 +143,7 @@ internal static class LayoutMistakes
                             FirstDenseLayerCount = parts.Configuration.FirstDenseLayerCount + 1,
                         },
                     },
-                    (layer, name) => layer == parts.Configuration.FirstDenseLayerCount && name.StartsWith("mlp.", StringComparison.Ordinal)
+                    (layer, name) => layer == parts.Configuration.FirstDenseLayerCount && IsMlp(name)
                         ? 0
                         : layer)),
                 new("the shared expert alone", SharedAlone),
@@ -156,6 +157,7 @@ internal static class LayoutMistakes
             "layer l with its own",
             "pipeline-parallel offsets")
         {
+            IsCostly = true,
             Variants =
             [
                 LayerMap("all of the next layer", (layer, _) => layer + 1),
@@ -221,7 +223,10 @@ internal static class LayoutMistakes
     ];
 
     private static bool IsAttention(string name) =>
-        name.StartsWith("attention.", StringComparison.Ordinal) || name.StartsWith("input_layernorm", StringComparison.Ordinal);
+        name.StartsWith("attention.", StringComparison.Ordinal)
+        || name.StartsWith("input_layernorm", StringComparison.Ordinal);
+
+    private static bool IsMlp(string name) => name.StartsWith("mlp.", StringComparison.Ordinal);
 
     private static bool IsBias(string name) => name.EndsWith("expert_bias", StringComparison.Ordinal);
 
@@ -339,68 +344,4 @@ internal static class LayoutMistakes
                     ids[index / x.Width] == parts.Configuration.PadTokenId ? 0 : entry);
             },
         }));
-}
-
-/// <summary>A source in which layers have the weights of other layers; names keep their own.</summary>
-internal sealed class RenamedSource : IWeightSource
-{
-    private readonly IWeightSource inner;
-    private readonly Dictionary<string, (TensorInfo Outer, TensorInfo Inner)> tensors = [];
-
-    /// <summary>Renames.</summary>
-    /// <param name="inner">The source; not disposed with this one.</param>
-    /// <param name="configuration">Says which tensors there are to be.</param>
-    /// <param name="map">Given layer and the rest of the name; returns the layer whose weight is taken.</param>
-    /// <exception cref="InvalidInputException">The other layer has no such weight.</exception>
-    public RenamedSource(IWeightSource inner, ModelConfiguration configuration, Func<int, string, int> map)
-    {
-        this.inner = inner;
-        foreach (TensorInfo tensor in TensorCatalog.For(configuration))
-        {
-            string[] words = tensor.Name.Split('.', 4);
-            string name = tensor.Name;
-            if (words is ["model", "layers", string number, string rest])
-            {
-                int layer = int.Parse(number, System.Globalization.CultureInfo.InvariantCulture);
-                int other = map(layer, rest);
-                string wanted = FormattableString.Invariant($"model.layers.{other}.{rest}");
-                name = inner.TryGetTensor(wanted, out TensorInfo? there) && there.ShapeText == tensor.ShapeText
-                    ? wanted
-                    : name;
-            }
-
-            if (inner.TryGetTensor(name, out TensorInfo? found))
-            {
-                tensors[tensor.Name] = (found with { Name = tensor.Name }, found);
-            }
-        }
-    }
-
-    /// <inheritdoc/>
-    public string Description => inner.Description;
-
-    /// <inheritdoc/>
-    public IReadOnlyCollection<TensorInfo> Tensors => [.. tensors.Values.Select(entry => entry.Outer)];
-
-    /// <inheritdoc/>
-    public bool TryGetTensor(string name, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out TensorInfo? tensor)
-    {
-        bool found = tensors.TryGetValue(name, out (TensorInfo Outer, TensorInfo Inner) entry);
-        tensor = found ? entry.Outer : null;
-        return found;
-    }
-
-    /// <inheritdoc/>
-    public void Read(TensorInfo tensor, long firstElement, Span<float> destination) =>
-        inner.Read(tensors[tensor.Name].Inner, firstElement, destination);
-
-    /// <inheritdoc/>
-    public void ReadPanel(TensorInfo tensor, long firstRow, long firstColumn, int columnCount, Span<float> panel) =>
-        inner.ReadPanel(tensors[tensor.Name].Inner, firstRow, firstColumn, columnCount, panel);
-
-    /// <inheritdoc/>
-    public void Dispose()
-    {
-        // The source belongs to whoever opened it.
-    }
 }

@@ -51,8 +51,11 @@ public sealed record Mistake(
     /// <summary>The ways to make it: other values, other places.</summary>
     public required IReadOnlyList<MistakeVariant> Variants { get; init; }
 
+    /// <summary>Whether its twin makes weights anew or runs experts one by one; tried after all others.</summary>
+    public bool IsCostly { get; init; }
+
     /// <summary>
-    /// Whether it is a choice of rounding and not an error: such a candidate is told what it does, not that it is wrong.
+    /// Whether it is a choice of rounding and not an error: such a candidate is told what it does, no more.
     /// </summary>
     public bool IsPrecision { get; init; }
 }

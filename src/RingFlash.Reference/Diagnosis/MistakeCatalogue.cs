@@ -15,6 +15,7 @@ public static class MistakeCatalogue
         .. NormMistakes.All,
         .. AttentionMistakes.All,
         .. ExpertMistakes.All,
+        .. ResidualMistakes.All,
         .. LayoutMistakes.All,
         .. HeadMistakes.All,
         .. PrecisionMistakes.All,
@@ -22,16 +23,21 @@ public static class MistakeCatalogue
     ];
 
     /// <summary>Finds a mistake.</summary>
-    /// <param name="id">Its id, perhaps with the way to make it: <c>norm.epsilon</c>, <c>norm.epsilon:ε = 1e-05</c>.</param>
-    /// <returns>Mistake and variant, the first where none is named; null when there is none.</returns>
-    public static (Mistake Mistake, MistakeVariant Variant)? Find(string id)
+    /// <param name="id">
+    /// Its id, perhaps with the way to make it by name or number: <c>norm.epsilon</c>, <c>norm.epsilon:2</c>.
+    /// </param>
+    /// <returns>The mistake, in the first way where none is named; null when there is none.</returns>
+    public static NamedMistake? Find(string id)
     {
         ArgumentNullException.ThrowIfNull(id);
         string[] words = id.Split(':', 2);
         Mistake? mistake = All.FirstOrDefault(entry => entry.Id == words[0]);
         MistakeVariant? variant = words.Length == 1
             ? mistake?.Variants[0]
-            : mistake?.Variants.FirstOrDefault(entry => entry.Value == words[1]);
-        return mistake is null || variant is null ? null : (mistake, variant);
+            : mistake?.Variants.FirstOrDefault(entry => entry.Value == words[1])
+                ?? (int.TryParse(words[1], out int number) && number >= 1 && number <= mistake?.Variants.Count
+                    ? mistake.Variants[number - 1]
+                    : null);
+        return mistake is null || variant is null ? null : new NamedMistake(mistake, variant.Value);
     }
 }

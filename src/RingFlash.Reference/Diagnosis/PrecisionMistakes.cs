@@ -36,6 +36,7 @@ internal static class PrecisionMistakes
             "W",
             "quantisation lists matched by substring (verl#7519)")
         {
+            IsCostly = true,
             Variants =
             [
                 .. Groups.Select(group => Changed(group.Value + ", blocks of 128", group, InBlocks)),
@@ -54,6 +55,7 @@ internal static class PrecisionMistakes
             "codes · scale",
             "verl#7519: a layer silently unquantised by a substring match; needs a source that knows W")
         {
+            IsCostly = true,
             Variants = [.. Groups.Select(group => new MistakeVariant(group.Value, parts => Unquantised(parts, group)))],
         },
         new(
@@ -64,6 +66,7 @@ internal static class PrecisionMistakes
             "codes · scale: weight_scale_inv is multiplied",
             "model.md 4.2: the name says inverse")
         {
+            IsCostly = true,
             Variants =
             [
                 .. Groups.SelectMany(group => new[]
@@ -92,6 +95,7 @@ internal static class PrecisionMistakes
             "float32 products",
             "allow_tf32 (model.md 2.11: must be off for the router)")
         {
+            IsCostly = true,
             Variants =
             [
                 new("all products", parts => Operands(parts, _ => true, router: true, experts: true, ToTf32)),
@@ -106,6 +110,7 @@ internal static class PrecisionMistakes
             "x · Wᵀ in float32",
             "autocast")
         {
+            IsCostly = true,
             Variants =
             [
                 new("all but the router's", parts =>
@@ -197,9 +202,14 @@ internal static class PrecisionMistakes
         });
     }
 
+    // A model in FP8 is quantised already, and any other has no scales.
     private static MistakeVariant Changed(
-        string value, (string Value, string? Matrices, bool Experts) group, Func<WeightMatrix, WeightMatrix> change) =>
-        new(value, parts => OfGroup(parts, group, change));
+        string value,
+        (string Value, string? Matrices, bool Experts) group,
+        Func<WeightMatrix, WeightMatrix> change,
+        bool inFloat8 = false) => new(value, parts => parts.Configuration.Quantization is not null == inFloat8
+            ? OfGroup(parts, group, change)
+            : parts);
 
     private static ModelParts OfGroup(
         ModelParts parts,
@@ -216,7 +226,7 @@ internal static class PrecisionMistakes
         string value,
         Func<Float8BlockMatrix, int, int, float, float> change) =>
         Changed($"{value}, {group.Value}", group, matrix => matrix is not Float8BlockMatrix blocks ? matrix
-            : blocks.Map((row, column, entry) => change(blocks, row, column, entry)));
+            : blocks.Map((row, column, entry) => change(blocks, row, column, entry)), inFloat8: true);
 
     private static WeightMatrix InBlocks(WeightMatrix matrix)
     {
@@ -277,8 +287,9 @@ internal static class PrecisionMistakes
 
     private static ModelParts Unquantised(ModelParts parts, (string Value, string? Matrices, bool Experts) group)
     {
-        SyntheticSource? known = parts.Source as SyntheticSource ?? (parts.Source as OverlaySource)?.Under as SyntheticSource;
-        if (known is null)
+        SyntheticSource? known =
+            parts.Source as SyntheticSource ?? (parts.Source as OverlaySource)?.Under as SyntheticSource;
+        if (known is null || parts.Configuration.Quantization is null)
         {
             return parts;
         }

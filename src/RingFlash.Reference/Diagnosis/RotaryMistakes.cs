@@ -107,7 +107,8 @@ internal static class RotaryMistakes
             Variants =
             [
                 Rotated("neither queries nor keys", (_, c) => c.X),
-                Rotated("queries not", (o, c) => c.Place == Place.Query ? c.X : o.RotaryEmbedding(c.X, c.Cosine, c.Sine)),
+                Rotated("queries not", (o, c) =>
+                    c.Place == Place.Query ? c.X : o.RotaryEmbedding(c.X, c.Cosine, c.Sine)),
                 Rotated("keys not", (o, c) => c.Place == Place.Key ? c.X : o.RotaryEmbedding(c.X, c.Cosine, c.Sine)),
             ],
         },
@@ -240,7 +241,10 @@ internal static class RotaryMistakes
         },
     ];
 
-    private static MistakeVariant Configured(string value, Func<RotaryConfiguration, int, RotaryConfiguration> change) =>
+    private readonly record struct Table(HostTensor<float> Cosine, HostTensor<float> Sine);
+
+    private static MistakeVariant Configured(
+        string value, Func<RotaryConfiguration, int, RotaryConfiguration> change) =>
         new(value, parts => parts with
         {
             Configuration = parts.Configuration with
@@ -281,21 +285,23 @@ internal static class RotaryMistakes
     private static MistakeVariant Shifted(string value, int query, int key) =>
         new(value, parts =>
         {
-            Dictionary<Place, (HostTensor<float> Cosine, HostTensor<float> Sine)> tables = [];
+            Dictionary<Place, Table> tables = [];
             return parts.Hook((o, w) => new HookedOperators(o, w)
             {
                 Tables = (ops, table, positions, batch) =>
                 {
                     foreach ((Place place, int shift) in new[] { (Place.Query, query), (Place.Key, key) })
                     {
-                        tables[place] = ops.RotaryTables(
+                        (HostTensor<float> cosine, HostTensor<float> sine) = ops.RotaryTables(
                             table, Array.ConvertAll(positions, position => Math.Max(0, position + shift)), batch);
+                        tables[place] = new Table(cosine, sine);
                     }
 
                     return ops.RotaryTables(table, positions, batch);
                 },
-                Rotary = (ops, call) =>
-                    ops.RotaryEmbedding(call.X, tables[call.Place].Cosine, tables[call.Place].Sine),
+                Rotary = (ops, call) => tables.TryGetValue(call.Place, out Table made)
+                    ? ops.RotaryEmbedding(call.X, made.Cosine, made.Sine)
+                    : ops.RotaryEmbedding(call.X, call.Cosine, call.Sine), // tables that another mistake made
             });
         });
 

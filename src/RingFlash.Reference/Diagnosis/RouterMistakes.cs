@@ -51,7 +51,8 @@ internal static class RouterMistakes
             "values of other members of the family",
             [.. new[] { 2.5f, 16f, 2f, 1.5f, 2.446f, 2.827f, 0.4f }.Select(factor => (
                 FormattableString.Invariant($"{factor}"),
-                (Func<Operators.RouterShape, Operators.RouterShape>)(shape => shape with { ScalingFactor = factor })))]),
+                (Func<Operators.RouterShape, Operators.RouterShape>)
+                    (shape => shape with { ScalingFactor = factor })))]),
         Rule(
             "router.sum-floor",
             "another guard in the division by the sum",
@@ -248,7 +249,8 @@ internal static class RouterMistakes
             string.Empty,
             [.. new[] { -1, 1, -2, 2, -4, 4, 6, 7, -7, -6, -5, -3 }.Select(more => (
                 FormattableString.Invariant($"{(more < 0 ? "" : "+")}{more}"),
-                (Func<Operators.RouterShape, Operators.RouterShape>)(shape => shape with { TopK = shape.TopK + more })))]),
+                (Func<Operators.RouterShape, Operators.RouterShape>)
+                    (shape => shape with { TopK = shape.TopK + more })))]),
         new(
             "router.bfloat16",
             "the router in bfloat16",

@@ -10,40 +10,19 @@ using RingFlash.Reference.Verification;
 
 namespace RingFlash.Reference.Diagnosis;
 
-/// <summary>A variation of the model under a name.</summary>
-/// <param name="Mistake">The mistake.</param>
-/// <param name="Variant">The way to make it.</param>
-internal sealed record Suspect(Mistake Mistake, MistakeVariant Variant)
-{
-    /// <summary>The catalogue, in its order.</summary>
-    public static IReadOnlyList<Suspect> All { get; } =
-        [.. MistakeCatalogue.All.SelectMany(mistake => mistake.Variants.Select(way => new Suspect(mistake, way)))];
-
-    /// <summary>Id and value.</summary>
-    public string Name => Variant.Value.Length == 0 ? Mistake.Id : $"{Mistake.Id}:{Variant.Value}";
-}
-
-/// <summary>A tap of a candidate against a twin: a run of the model with mistakes.</summary>
-/// <param name="Tap">The tap.</param>
-/// <param name="Layer">The layer; null outside of layers.</param>
-/// <param name="Compared">Whether anything was.</param>
-/// <param name="OverBudget">In units of the budget.</param>
-/// <param name="Distance">The relative L2 distance from the nearest legal way to compute the twin.</param>
-internal sealed record TwinTap(string Tap, int? Layer, bool Compared, double OverBudget, double Distance)
-{
-    /// <summary>Whether the candidate is within the budget of the twin.</summary>
-    public bool Agrees => OverBudget <= 1;
-}
-
 /// <summary>Runs twins on a candidate's own values and holds them to the budgets of a comparison.</summary>
 internal sealed class TwinRuns
 {
+    /// <summary>So much memory may the experts of a layer take.</summary>
+    private const long MostExpertBytes = 3L << 30;
+
     private readonly ComparisonReference reference;
     private readonly Candidate candidate;
     private readonly WorkerPool workers;
     private readonly bool underBFloat16;
     private readonly ExpertMemory memory = new();
     private readonly Dictionary<bool, ModelWeights> weights = [];
+    private readonly List<WeightMatrix> packed = [];
 
     /// <summary>Prepares.</summary>
     /// <param name="reference">The model and its input.</param>
@@ -100,6 +79,16 @@ internal sealed class TwinRuns
         : reference.Configuration.IsDenseLayer(part - 1) ? 1
         : 2;
 
+    /// <summary>The blocks of a part.</summary>
+    /// <param name="part">The part.</param>
+    /// <returns>The blocks.</returns>
+    public ModelBlocks BlocksOf(int part) => KindOf(part) switch
+    {
+        0 => ModelBlocks.Embedding,
+        3 => ModelBlocks.FinalNorm | ModelBlocks.Head,
+        _ => ModelBlocks.Layer,
+    };
+
     /// <summary>The blocks between a tap and the nearest values that the candidate holds.</summary>
     /// <param name="tap">The tap.</param>
     /// <returns>The blocks in which a mistake could explain the tap.</returns>
@@ -143,18 +132,14 @@ internal sealed class TwinRuns
     /// <summary>Runs a twin in one way and measures one tap.</summary>
     /// <param name="mistakes">The mistakes.</param>
     /// <param name="tap">The tap.</param>
-    /// <returns>How far: relative, the tokens that are furthest off left out; null when the twin cannot be made.</returns>
+    /// <returns>How far, relative, without the worst tokens; null when the twin cannot be made.</returns>
     public double? Measure(IReadOnlyList<Suspect> mistakes, string tap)
     {
         ScreeningTrace trace = new(reference, candidate, tap);
-        int part = PartOf(tap), layer = part - 1;
-        string attended = FormattableString.Invariant($"model.layers.{layer}.attention.dense.output");
-        bool mayRest = Holds(attended) && tap != attended
-            && (tap.Contains(".mlp.", StringComparison.Ordinal) || tap == DataFlow.LayerOutput(layer))
-            && StartFor(part) == part;
+        int part = PartOf(tap);
         try
         {
-            Walk(Make(mistakes, Own, mayRest), trace, StartFor(part), part, null);
+            Walk(Make(mistakes, Own, MayRest(tap)), trace, StartFor(part), part);
         }
         catch (TapReachedException)
         {
@@ -179,9 +164,10 @@ internal sealed class TwinRuns
         ReferenceTrace ours = new(reference, candidate, false);
         StoppingTrace ourStop = new(ours, tap);
         List<PartItem> items = [];
+        bool rests = tap is not null && MayRest(tap);
         try
         {
-            Walk(Make(mistakes, null, false), ourStop, first, last, null);
+            Walk(Make(mistakes, null, rests), ourStop, first, last);
         }
         catch (TapReachedException)
         {
@@ -199,7 +185,7 @@ internal sealed class TwinRuns
             theirs.Begin(items);
             try
             {
-                Walk(Make(mistakes, variant, false), new StoppingTrace(theirs, tap), first, last, null);
+                Walk(Make(mistakes, variant, rests), new StoppingTrace(theirs, tap), first, last);
             }
             catch (TapReachedException)
             {
@@ -208,6 +194,137 @@ internal sealed class TwinRuns
         }
 
         return Judge(items, ShapeOf(mistakes));
+    }
+
+    /// <summary>
+    /// Whether a twin would show: run in one way, some tap of the parts is outside of the budget that the comparison
+    /// with the reference had.
+    /// </summary>
+    /// <param name="mistakes">The mistakes.</param>
+    /// <param name="part">The part.</param>
+    /// <param name="comparison">The comparison.</param>
+    /// <returns>Whether; null when the twin is the reference, or cannot be made.</returns>
+    public bool? Shows(IReadOnlyList<Suspect> mistakes, int part, ComparisonReport comparison)
+    {
+        ReferenceTrace trace = new(reference, candidate, false);
+        try
+        {
+            if (IsReference(mistakes))
+            {
+                return null;
+            }
+
+            Walk(Make(mistakes, Own, false), trace, StartFor(part), part);
+        }
+        catch (InvalidInputException)
+        {
+            return null;
+        }
+
+        return trace.Items.Exists(item => item is ChoiceItem choice ? Differs(choice) : IsOutside((TapItem)item));
+
+        bool IsOutside(TapItem tap)
+        {
+            TapFinding? plain = comparison.Isolated.FirstOrDefault(finding => finding.Tap == tap.Name);
+            TokenErrors errors = TokenErrors.Between(tap.Candidate, tap.Reference, tap.Map);
+            double norm = Math.Sqrt(TokenErrors.Squares(tap.Candidate, tap.Map).Sum());
+            bool[] present = TapShape.Present(tap.Tap, tap.Map.Count);
+            return plain is { TokensLeftOut: 0, Verdict: Verdict.Passed }
+                && PartOf(tap.Name) == part
+                && (!(Math.Sqrt(errors.Squared.Sum()) <= plain.Budget.L2Relative * norm)
+                    || !(errors.Largest.Where((_, token) => present[token]).Max() <= plain.Budget.Largest));
+        }
+
+        bool Differs(ChoiceItem choice)
+        {
+            string name = $"{choice.Name}.topk_idx";
+            RouterFinding? plain = comparison.Routers.FirstOrDefault(
+                finding => finding.Id.EndsWith($"/{name}", StringComparison.Ordinal));
+            if (plain is not { Verdict: Verdict.Passed } || !Holds(name))
+            {
+                return false;
+            }
+
+            int topK = choice.Indices.Length / choice.Margins.Length, same = 0;
+            if (topK != reference.Configuration.ExpertsPerToken)
+            {
+                return true;
+            }
+
+            int[] theirs = RouterChoice.Read(
+                candidate.Taps[name], choice.Margins.Length, RouterChoice.ShapeOf(reference.Configuration));
+            for (int token = 0; token < choice.Margins.Length; token++)
+            {
+                same += RouterChoice.SameSet(
+                    choice.Indices.AsSpan(token * topK, topK), theirs.AsSpan(token * topK, topK)) ? 1 : 0;
+            }
+
+            return same < plain.SameExperts;
+        }
+    }
+
+    /// <summary>Whether mistakes change nothing at all with this model: a value that is the right one.</summary>
+    /// <param name="mistakes">The mistakes.</param>
+    /// <returns>Whether.</returns>
+    public bool IsReference(IReadOnlyList<Suspect> mistakes)
+    {
+        ModelParts parts = Make([], null, false);
+        return mistakes.Aggregate(parts, (made, suspect) => suspect.Variant.Apply(made)).Equals(parts);
+    }
+
+    /// <summary>Brings into memory what twins of a part multiply again and again; lets go of the part before.</summary>
+    /// <param name="part">The part.</param>
+    public void Prepare(int part)
+    {
+        foreach (WeightMatrix matrix in packed)
+        {
+            matrix.Unpack();
+        }
+
+        packed.Clear();
+        int layer = part - 1;
+        if (layer < 0 || layer >= reference.Configuration.LayerCount)
+        {
+            return;
+        }
+
+        ModelWeights held = WeightsFor(Own?.RoundsWeights ?? false);
+        packed.AddRange(held.Dense(layer));
+        string choice = FormattableString.Invariant($"model.layers.{layer}.mlp.gate.topk_idx");
+        if (held.Layer(layer).Experts is { } sparse && candidate.Taps.TryGetValue(choice, out CandidateTap? tap))
+        {
+            int[] used = [.. tap.ReadInt64().Where(index => index >= 0 && index < sparse.ExpertCount)
+                .Select(index => (int)index).Distinct()];
+            if (used.Length * sparse.ExpertBytes <= MostExpertBytes)
+            {
+                packed.AddRange(used.Select(sparse.Expert)
+                    .SelectMany(expert => new[] { expert.Gate, expert.Up, expert.Down }));
+            }
+        }
+
+        foreach (WeightMatrix matrix in packed)
+        {
+            matrix.Pack(workers);
+        }
+    }
+
+    // Attention need not be computed for a tap behind it where the candidate's own result replaces it anyway.
+    private bool MayRest(string tap)
+    {
+        int part = PartOf(tap), layer = part - 1;
+        string attended = FormattableString.Invariant($"model.layers.{layer}.attention.dense.output");
+        return Holds(attended) && tap != attended && StartFor(part) == part
+            && (tap.Contains(".mlp.", StringComparison.Ordinal) || tap == DataFlow.LayerOutput(layer));
+    }
+
+    private ModelWeights WeightsFor(bool rounds)
+    {
+        if (!weights.TryGetValue(rounds, out ModelWeights? held))
+        {
+            held = weights[rounds] = new ModelWeights(reference.Weights, reference.Configuration, rounds);
+        }
+
+        return held;
     }
 
     private RouterShape ShapeOf(IReadOnlyList<Suspect> mistakes) =>
@@ -284,15 +401,10 @@ internal sealed class TwinRuns
         ForwardOperators<float> operators = way?.Create(workers)
             ?? new Float32Operators<Float32Precision>(ExecutionEngine.Vector512, workers);
         operators = way is null || ReferenceEquals(way, Own) ? new RememberingExperts(operators, memory) : operators;
-        if (!weights.TryGetValue(rounds, out ModelWeights? held))
-        {
-            held = weights[rounds] = new ModelWeights(reference.Weights, reference.Configuration, rounds);
-        }
-
         ModelParts parts = new(
             reference.Configuration,
             reference.Weights,
-            held,
+            WeightsFor(rounds),
             rests ? new RestingAttention(operators) : operators,
             reference.Input)
         {
@@ -301,7 +413,7 @@ internal sealed class TwinRuns
         return mistakes.Aggregate(parts, (made, suspect) => suspect.Variant.Apply(made));
     }
 
-    private void Walk(ModelParts parts, ForwardTrace<float> trace, int first, int last, Action<int>? onPart)
+    private void Walk(ModelParts parts, ForwardTrace<float> trace, int first, int last)
     {
         BlockIsolatedRun run = new(
             reference, candidate, parts.Operators, parts.Weights, trace, parts.Configuration);
@@ -312,189 +424,7 @@ internal sealed class TwinRuns
 
         for (int part = first; part <= last; part++)
         {
-            onPart?.Invoke(part);
             run.RunNext();
         }
-    }
-}
-
-/// <summary>Ends a run when it has shown what was wanted.</summary>
-internal sealed class TapReachedException : Exception
-{
-}
-
-/// <summary>Passes on what it is shown, up to one tap.</summary>
-internal sealed class StoppingTrace(ForwardTrace<float> inner, string? last) : ForwardTrace<float>
-{
-    /// <inheritdoc/>
-    public override bool Wants(string name) => inner.Wants(name);
-
-    /// <inheritdoc/>
-    public override void Tap(string name, HostTensor<float> tensor)
-    {
-        inner.Tap(name, tensor);
-        Stop(name);
-    }
-
-    /// <inheritdoc/>
-    public override void TapDecision(string name, RouterDecision<float> decision)
-    {
-        inner.TapDecision(name, decision);
-        Stop($"{name}.topk_idx");
-    }
-
-    private void Stop(string name)
-    {
-        if (name == last)
-        {
-            throw new TapReachedException();
-        }
-    }
-}
-
-/// <summary>Measures one tap, and ends the run there.</summary>
-internal sealed class ScreeningTrace(ComparisonReference reference, Candidate candidate, string wanted)
-    : ForwardTrace<float>
-{
-    /// <summary>Of eight tokens, so many may be far off and are left out: near ties of the router.</summary>
-    private const int OneOf = 8;
-
-    /// <summary>The distance.</summary>
-    public double Error { get; private set; } = double.PositiveInfinity;
-
-    /// <inheritdoc/>
-    public override bool Wants(string name) => name == wanted;
-
-    /// <inheritdoc/>
-    public override void Tap(string name, HostTensor<float> tensor)
-    {
-        ArgumentNullException.ThrowIfNull(tensor);
-        if (name != wanted)
-        {
-            return;
-        }
-
-        HostTensor<float> theirs = new(tensor.Shape);
-        tensor.Span.CopyTo(theirs.Span);
-        TapShape.ReadInto(candidate.Taps[name], theirs, reference.Input.Tokens);
-        TokenMap map = new(tensor.Shape.ToArray(), reference.Input.Batch, reference.Input.Tokens);
-        double[] errors = TokenErrors.Between(theirs.Span, tensor.Span, map).Squared;
-        double[] norms = TokenErrors.Squares(theirs.Span, map);
-        int[] kept = [.. Enumerable.Range(0, errors.Length)
-            .OrderBy(token => errors[token] / norms[token])
-            .Take(errors.Length - (errors.Length / OneOf))];
-        double error = Math.Sqrt(kept.Sum(token => errors[token])), norm = Math.Sqrt(kept.Sum(token => norms[token]));
-        Error = error == 0 ? 0 : error / norm;
-        throw new TapReachedException();
-    }
-
-    /// <inheritdoc/>
-    public override void TapDecision(string name, RouterDecision<float> decision)
-    {
-        if ($"{name}.topk_idx" != wanted)
-        {
-            return;
-        }
-
-        RouterShape shape = RouterChoice.ShapeOf(reference.Configuration) with { TopK = decision.TopK };
-        int[] theirs = RouterChoice.Read(candidate.Taps[wanted], decision.TopKWeights.Rows, shape);
-        int tokens = decision.TopKWeights.Rows, wrong = 0;
-        for (int token = 0; token < tokens; token++)
-        {
-            ReadOnlySpan<int> mine = theirs.AsSpan(token * shape.TopK, shape.TopK);
-            wrong += RouterChoice.SameSet(decision.TopKIndices.AsSpan(token * shape.TopK, shape.TopK), mine) ? 0 : 1;
-        }
-
-        Error = (double)wrong / tokens;
-        throw new TapReachedException();
-    }
-}
-
-/// <summary>
-/// Attention that is not computed, where its result is known and replaces it anyway: everything up to its output
-/// projection is zero.
-/// </summary>
-internal sealed class RestingAttention(ForwardOperators<float> inner) : ForwardingOperators<float>(inner)
-{
-    private bool rests = true;
-
-    /// <inheritdoc/>
-    public override HostTensor<float> RmsNorm(HostTensor<float> x, float[] weight, float epsilon) =>
-        rests ? x : Inner.RmsNorm(x, weight, epsilon);
-
-    /// <inheritdoc/>
-    public override HostTensor<float> RotaryEmbedding(
-        HostTensor<float> x, HostTensor<float> cosine, HostTensor<float> sine) => x;
-
-    /// <inheritdoc/>
-    public override HostTensor<float> CausalAttention(
-        AttentionShape shape,
-        HostTensor<float> query,
-        HostTensor<float> keys,
-        HostTensor<float> values,
-        byte[] visible,
-        HostTensor<float>? weights) => new(shape.Batch, shape.QueryTokens, shape.Heads * shape.HeadDim);
-
-    /// <inheritdoc/>
-    public override HostTensor<float> LinearProjection(HostTensor<float> x, WeightMatrix weight, float[] bias)
-    {
-        ArgumentNullException.ThrowIfNull(x);
-        ArgumentNullException.ThrowIfNull(weight);
-        if (!rests)
-        {
-            return Inner.LinearProjection(x, weight, bias);
-        }
-
-        rests = !weight.Name.EndsWith(".attention.dense.weight", StringComparison.Ordinal);
-        return new HostTensor<float>([.. x.Shape[..^1], weight.Outputs]);
-    }
-}
-
-/// <summary>What experts made of rows, so that twins that only route otherwise need not run them again.</summary>
-internal sealed class ExpertMemory
-{
-    /// <summary>The input of the rows that are remembered.</summary>
-    public float[] Input { get; set; } = [];
-
-    /// <summary>The block.</summary>
-    public SparseWeights? Experts { get; set; }
-
-    /// <summary>By token and expert.</summary>
-    public Dictionary<(int Token, int Expert), float[]> Rows { get; } = [];
-}
-
-/// <summary>Experts that are run once for each token.</summary>
-internal sealed class RememberingExperts(ForwardOperators<float> inner, ExpertMemory memory)
-    : ForwardingOperators<float>(inner)
-{
-    /// <inheritdoc/>
-    public override HostTensor<float> RoutedExperts(
-        HostTensor<float> x, RouterDecision<float> decision, SparseWeights experts)
-    {
-        ArgumentNullException.ThrowIfNull(x);
-        if (!ReferenceEquals(memory.Experts, experts) || !memory.Input.AsSpan().SequenceEqual(x.Values))
-        {
-            (memory.Experts, memory.Input) = (experts, [.. x.Values]);
-            memory.Rows.Clear();
-        }
-
-        HostTensor<float> outputs = new(x.Rows, decision.TopK, x.Width);
-        int[] missing = [.. Enumerable.Range(0, x.Rows * decision.TopK)
-            .Where(slot => !memory.Rows.ContainsKey((slot / decision.TopK, decision.TopKIndices[slot])))];
-        if (missing.Length > 0)
-        {
-            HostTensor<float> made = Inner.RoutedExperts(x, decision, experts);
-            for (int slot = 0; slot < x.Rows * decision.TopK; slot++)
-            {
-                memory.Rows[(slot / decision.TopK, decision.TopKIndices[slot])] = [.. made.Row(slot)];
-            }
-        }
-
-        for (int slot = 0; slot < x.Rows * decision.TopK; slot++)
-        {
-            memory.Rows[(slot / decision.TopK, decision.TopKIndices[slot])].CopyTo(outputs.Row(slot));
-        }
-
-        return outputs;
     }
 }

@@ -4,6 +4,7 @@ using System.Diagnostics;
 using System.Linq;
 using System.Threading;
 using RingFlash.Reference.Comparison;
+using RingFlash.Reference.Verification;
 
 namespace RingFlash.Reference.Diagnosis;
 
@@ -29,18 +30,19 @@ internal sealed class TwinSearch
     private const int MostJudged = 12;
 
     /// <summary>A twin that does not bring the error below this share of what it was is not looked at again.</summary>
-    private const double WorthJudging = 0.5;
+    private const double WorthJudging = 0.8;
 
     /// <summary>A twin that moves a tap by less than this relative to its error has not moved it.</summary>
     private const double Moves = 1e-3;
+
+    private const double FarBehind = 4;
 
     private const int MostHints = 3;
 
     private readonly TwinRuns runs;
     private readonly DiagnosisOptions options;
     private readonly CancellationToken cancellation;
-    private readonly HashSet<string> moved = [];
-    private readonly HashSet<string> still = [];
+    private readonly Dictionary<Suspect, bool> seen = [];
     private readonly HashSet<string> fitted = [];
 
     /// <summary>Prepares.</summary>
@@ -60,33 +62,45 @@ internal sealed class TwinSearch
     /// <summary>Of those, twins with two mistakes.</summary>
     public int PairsRun { get; private set; }
 
-    /// <summary>Mistakes none of whose ways fitted, and one of whose ways showed.</summary>
-    public string[] Excluded => [.. MistakeCatalogue.All.Select(mistake => mistake.Id)
-        .Where(id => moved.Contains(id) && !fitted.Contains(id))];
+    /// <summary>Mistakes whose twins were run, and showed, and do not fit.</summary>
+    public string[] Excluded => [.. MistakeCatalogue.All
+        .Where(mistake => !fitted.Contains(mistake.Id))
+        .Where(mistake => seen.Any(entry => entry.Key.Mistake == mistake && entry.Value))
+        .Select(mistake => mistake.Id)];
 
-    /// <summary>Mistakes that did not show in any tap that was looked at.</summary>
-    public string[] NotShown => [.. MistakeCatalogue.All.Select(mistake => mistake.Id)
-        .Where(id => !moved.Contains(id) && !fitted.Contains(id))];
+    /// <summary>Mistakes, or ways to make them, that did not show.</summary>
+    public string[] NotShown =>
+    [
+        .. MistakeCatalogue.All.Where(mistake => !fitted.Contains(mistake.Id)).SelectMany(mistake =>
+        {
+            Suspect[] ways = [.. Suspect.All.Where(suspect => suspect.Mistake == mistake && seen.ContainsKey(suspect))];
+            Suspect[] hidden = [.. ways.Where(way => !seen[way])];
+            return hidden.Length == 0 ? []
+                : hidden.Length == ways.Length ? [mistake.Id]
+                : hidden.Select(way => way.Name);
+        }),
+    ];
+
+    /// <summary>Mistakes that were not looked at: they act where nothing was compared, or time ran out.</summary>
+    public string[] NotRun =>
+        [.. MistakeCatalogue.All.Where(mistake => !fitted.Contains(mistake.Id)
+            && !seen.Keys.Any(suspect => suspect.Mistake == mistake)).Select(mistake => mistake.Id)];
 
     /// <summary>Two distances up to which fits are alike.</summary>
     /// <param name="distance">The smaller one.</param>
     /// <returns>The larger one.</returns>
     public static double Alike(double distance) => (1.5 * distance) + 1e-7;
 
-    /// <summary>A tap's place in the order of computation.</summary>
-    /// <param name="tap">The tap.</param>
-    /// <returns>Its place.</returns>
-    public int OrderOf(string tap) => runs.OrderOf(tap);
-
     /// <summary>Searches.</summary>
     /// <param name="tap">The first wrong tap that nothing explains so far.</param>
-    /// <param name="plain">Every tap against the reference.</param>
+    /// <param name="plain">The comparison with the reference.</param>
     /// <param name="made">What was found before: tried together with one more.</param>
     /// <param name="pairs">Whether two mistakes are tried where no single one fits.</param>
     /// <returns>What fits.</returns>
     public SearchResult For(
-        string tap, IReadOnlyList<TwinTap> plain, IReadOnlyList<IReadOnlyList<Suspect>> made, bool pairs)
+        string tap, ComparisonReport plain, IReadOnlyList<IReadOnlyList<Suspect>> made, bool pairs)
     {
+        double budget = plain.Isolated.FirstOrDefault(finding => finding.Tap == tap)?.Budget.L2Relative ?? 0;
         Suspect[] suspects = [.. Suspect.All.Where(suspect => (suspect.Mistake.Blocks & runs.BlocksBefore(tap)) != 0)];
         List<IReadOnlyList<Suspect>> bases = [[], .. made];
         if (made.Count > 1)
@@ -94,30 +108,40 @@ internal sealed class TwinSearch
             bases.Add([.. made.SelectMany(found => found)]);
         }
 
+        runs.Prepare(runs.PartOf(tap));
         List<(IReadOnlyList<Suspect> Mistakes, double Error)> singles = [];
         SearchResult? result = null;
         foreach (IReadOnlyList<Suspect> basis in bases)
         {
             double without = Measure(basis, tap) ?? double.PositiveInfinity;
-            foreach (Suspect suspect in suspects.Where(suspect => !basis.Contains(suspect)))
+            foreach (bool costly in new[] { false, true })
             {
-                cancellation.ThrowIfCancellationRequested();
-                double? error = Measure([.. basis, suspect], tap);
-                Note(suspect, error, without);
-                if (error is double known && Math.Abs(known - without) > Moves * without)
+                foreach (Suspect suspect in suspects.Where(
+                    suspect => suspect.Mistake.IsCostly == costly && !basis.Contains(suspect)))
                 {
-                    singles.Add(([.. basis, suspect], known));
-                }
-            }
+                    cancellation.ThrowIfCancellationRequested();
+                    if (runs.IsReference([suspect]))
+                    {
+                        continue;
+                    }
 
-            result = Decide(tap, plain, singles, basis.Count, without);
-            if (result.Fits.Count > 0)
-            {
-                return result;
+                    double? error = Measure([.. basis, suspect], tap);
+                    Note(suspect, error, without, budget);
+                    if (error is double known && Math.Abs(known - without) > Moves * without)
+                    {
+                        singles.Add(([.. basis, suspect], known));
+                    }
+                }
+
+                result = Decide(tap, singles, basis.Count, without);
+                if (result.Fits.Count > 0)
+                {
+                    return result;
+                }
             }
         }
 
-        return pairs ? Pairs(tap, plain, singles) ?? result! : result!;
+        return pairs ? Pairs(tap, singles) ?? result! : result!;
     }
 
     /// <summary>
@@ -149,38 +173,46 @@ internal sealed class TwinSearch
         int Explained(TwinTap[] taps) => taps.Count(tap => wrong.Contains(tap.Tap) && tap.Compared && tap.Agrees);
     }
 
-    /// <summary>For a candidate without a mistake: which mistakes it therefore does not make.</summary>
-    /// <param name="plain">Every tap against the reference.</param>
-    /// <returns>The excluded, and those that would not show.</returns>
-    public (string[] Excluded, string[] NotShown) Exclude(IReadOnlyList<TwinTap> plain)
+    /// <summary>Finds out, for mistakes that were not looked at so far, whether they would show.</summary>
+    /// <param name="comparison">The comparison with the reference.</param>
+    public void Exclude(ComparisonReport comparison)
     {
         // One part of each kind is enough to see what shows.
-        int[] parts = [.. plain.Where(tap => tap.Compared).Select(tap => runs.PartOf(tap.Tap)).Distinct()
+        int[] parts = [.. comparison.Isolated.Where(finding => finding.Verdict == Verdict.Passed)
+            .Select(finding => runs.PartOf(finding.Tap)).Distinct()
             .GroupBy(runs.KindOf).Select(group => group.First())];
-        foreach (Suspect suspect in Suspect.All)
+        Stopwatch clock = Stopwatch.StartNew();
+        foreach (Suspect suspect in Suspect.All.Where(suspect => !seen.ContainsKey(suspect)))
         {
-            foreach (int part in parts)
+            cancellation.ThrowIfCancellationRequested();
+            if (clock.Elapsed > options.ExclusionTime)
             {
-                cancellation.ThrowIfCancellationRequested();
-                if (moved.Contains(suspect.Mistake.Id))
-                {
-                    break;
-                }
-
-                if (Judge([suspect], runs.StartFor(part), part).Any(tap => tap.Compared && !tap.Agrees))
-                {
-                    moved.Add(suspect.Mistake.Id);
-                }
+                return;
             }
-        }
 
-        return (Excluded, NotShown);
+            if (runs.IsReference([suspect]))
+            {
+                continue;
+            }
+
+            int[] acting = [.. parts.Where(part => (suspect.Mistake.Blocks & runs.BlocksOf(part)) != 0)];
+            if (acting.Length == 0)
+            {
+                continue;
+            }
+
+            seen[suspect] = acting.Any(part =>
+            {
+                TwinsRun++;
+                return runs.Shows([suspect], part, comparison) == true;
+            });
+        }
     }
 
-    private TwinTap[] Judge(IReadOnlyList<Suspect> mistakes, int first, int part)
+    private TwinTap[] Judge(IReadOnlyList<Suspect> mistakes, int first, int part, string? tap = null)
     {
         TwinsRun++;
-        return [.. runs.Judge(mistakes, first, part) ?? []];
+        return [.. runs.Judge(mistakes, first, part, tap) ?? []];
     }
 
     private double? Measure(IReadOnlyList<Suspect> mistakes, string tap)
@@ -190,21 +222,17 @@ internal sealed class TwinSearch
         return error is double number && double.IsNaN(number) ? double.PositiveInfinity : error;
     }
 
-    private void Note(Suspect suspect, double? error, double without)
+    // A twin that moves the tap by more than the budget was seen; one that does not may still be seen elsewhere.
+    private void Note(Suspect suspect, double? error, double without, double budget)
     {
-        if (error is double known && Math.Abs(known - without) > Moves * without)
+        if (error is double known && Math.Abs(known - without) > Math.Max(budget, Moves * without))
         {
-            moved.Add(suspect.Mistake.Id);
-        }
-        else
-        {
-            still.Add(suspect.Mistake.Id);
+            seen[suspect] = true;
         }
     }
 
     private SearchResult Decide(
         string tap,
-        IReadOnlyList<TwinTap> plain,
         List<(IReadOnlyList<Suspect> Mistakes, double Error)> twins,
         int basis,
         double without)
@@ -212,14 +240,19 @@ internal sealed class TwinSearch
         List<Fit> fits = [];
         (IReadOnlyList<Suspect> Mistakes, double Error)[] near =
             [.. twins.Where(twin => twin.Error <= WorthJudging * without).OrderBy(twin => twin.Error)];
-        foreach ((IReadOnlyList<Suspect> mistakes, double _) in near.Take(MostJudged))
+        foreach ((IReadOnlyList<Suspect> mistakes, double error) in near.Take(MostJudged))
         {
             int part = runs.PartOf(tap);
-            TwinTap? judged = Judge(mistakes, runs.StartFor(part), part).FirstOrDefault(entry => entry.Tap == tap);
+            TwinTap? judged =
+                Judge(mistakes, runs.StartFor(part), part, tap).FirstOrDefault(entry => entry.Tap == tap);
             if (judged is { Compared: true, Agrees: true })
             {
                 fits.Add(new Fit([.. mistakes.Skip(basis)], judged));
                 fitted.UnionWith(mistakes.Skip(basis).Select(suspect => suspect.Mistake.Id));
+            }
+            else if (fits.Count > 0 && error > FarBehind * near[0].Error)
+            {
+                break; // the rest is further away still
             }
         }
 
@@ -227,12 +260,11 @@ internal sealed class TwinSearch
             [.. twin.Mistakes.Select(suspect => new NamedMistake(suspect.Mistake, suspect.Variant.Value))],
             twin.Error,
             without))];
-        _ = plain;
         return new SearchResult([.. fits.OrderBy(fit => fit.Tap.Distance)], hints);
     }
 
     private SearchResult? Pairs(
-        string tap, IReadOnlyList<TwinTap> plain, List<(IReadOnlyList<Suspect> Mistakes, double Error)> singles)
+        string tap, List<(IReadOnlyList<Suspect> Mistakes, double Error)> singles)
     {
         double without = Measure([], tap) ?? double.PositiveInfinity;
         Suspect[] acting = [.. singles.Where(twin => twin.Mistakes.Count == 1)
@@ -267,7 +299,7 @@ internal sealed class TwinSearch
 
         SearchResult? Finish()
         {
-            SearchResult result = Decide(tap, plain, pairs, 0, without);
+            SearchResult result = Decide(tap, pairs, 0, without);
             return result.Fits.Count > 0 ? result : null;
         }
     }

@@ -1,6 +1,8 @@
+using System;
 using System.Collections.Generic;
 using RingFlash.Reference.Checkpoint;
 using RingFlash.Reference.Configuration;
+using RingFlash.Reference.Model;
 using RingFlash.Reference.Numerics;
 
 namespace RingFlash.Reference.Verification;
@@ -29,6 +31,21 @@ public sealed record CaptureOptions(
     /// weights. Null to hold none: every weight is read where it is multiplied.
     /// </summary>
     public long? MemoryLimit { get; init; }
+
+    /// <summary>
+    /// Kinds of taps that are kept instead of the usual ones, of <see cref="TapKinds"/>; null for the usual ones.
+    /// </summary>
+    public IReadOnlySet<string>? Taps { get; init; }
+
+    /// <summary>A variation of the model, a mistake made on purpose; null for the model as it is.</summary>
+    public Func<ModelParts, ModelParts>? Variation { get; init; }
+
+    /// <summary>What the variation is, for the provenance; empty without one.</summary>
+    public string VariationName { get; init; } = string.Empty;
+
+    /// <summary>The kinds of taps that a capture can keep.</summary>
+    public static IReadOnlyList<string> TapKinds { get; } =
+        ["embedding", "attention", "router", "mlp", "layers", "norm", "logits"];
 
     /// <summary>The version of the tool, for the provenance.</summary>
     public string ToolVersion { get; init; } = "unknown";

@@ -23,6 +23,8 @@ internal sealed class CaptureTrace : ForwardTrace<float>
 
     private readonly HashSet<string> wanted = new(StringComparer.Ordinal);
     private readonly bool underBFloat16;
+    private readonly bool keepsLogits = true;
+    private readonly bool keepsMargins = true;
     private readonly Action<string> onTap;
 
     /// <summary>Decides what is kept.</summary>
@@ -43,9 +45,21 @@ internal sealed class CaptureTrace : ForwardTrace<float>
             string name = string.Create(CultureInfo.InvariantCulture, $"model.layers.{layer}");
             string gate = $"{name}.mlp.gate";
             wanted.UnionWith([$"{name}.output", gate, $"{gate}.logits", $"{gate}.scores"]);
+            if (options.Taps is not null)
+            {
+                wanted.UnionWith([$"{name}.attention.dense.output", $"{name}.mlp.output"]);
+                wanted.ExceptWith([$"{gate}.logits", $"{gate}.scores"]);
+            }
         }
 
         wanted.Add("model.norm.output");
+        if (options.Taps is { } kinds)
+        {
+            wanted.Add("model.word_embeddings.output");
+            wanted.RemoveWhere(name => !kinds.Contains(KindOf(name)));
+            keepsLogits = kinds.Contains("logits");
+            keepsMargins = false;
+        }
     }
 
     /// <summary>What was kept, ready to be written.</summary>
@@ -61,7 +75,10 @@ internal sealed class CaptureTrace : ForwardTrace<float>
         onTap(name);
         if (name is "lm_head.output" or "mtp.0.logits")
         {
-            KeepLogits(name, tensor);
+            if (keepsLogits)
+            {
+                KeepLogits(name, tensor);
+            }
         }
         else if (wanted.Contains(name))
         {
@@ -80,9 +97,20 @@ internal sealed class CaptureTrace : ForwardTrace<float>
             Contents.Add(SafetensorsContent.FromInt64(
                 $"{name}.topk_idx", shape, Array.ConvertAll(decision.TopKIndices, index => (long)index)));
             Keep($"{name}.topk_weight", decision.TopKWeights, asBFloat16: false);
-            Keep($"{name}.margin", decision.Margins, asBFloat16: false);
+            if (keepsMargins)
+            {
+                Keep($"{name}.margin", decision.Margins, asBFloat16: false);
+            }
         }
     }
+
+    private static string KindOf(string name) =>
+        name.EndsWith(".word_embeddings.output", StringComparison.Ordinal) ? "embedding"
+        : name.EndsWith(".attention.dense.output", StringComparison.Ordinal) ? "attention"
+        : name.EndsWith(".gate", StringComparison.Ordinal) ? "router"
+        : name.EndsWith(".mlp.output", StringComparison.Ordinal) ? "mlp"
+        : name == "model.norm.output" ? "norm"
+        : "layers";
 
     private static long[] Shape(HostTensor<float> tensor) => [.. tensor.Shape.ToArray().Select(axis => (long)axis)];
 

@@ -55,8 +55,12 @@ public static class CaseCapture
         ModelWeights modelWeights = new(weights, configuration, options.BFloat16);
         using (Residency(options, modelWeights, workers))
         {
-            RingFlashModel<float> model = new(configuration, modelWeights, operators);
-            model.Forward(new ForwardInput([.. options.Ids.Select(id => (long)id)], 1), null, trace);
+            ForwardInput input = new([.. options.Ids.Select(id => (long)id)], 1);
+            ModelParts parts = new(configuration, weights, modelWeights, operators, input)
+            {
+                RoundWeights = options.BFloat16,
+            };
+            (options.Variation?.Invoke(parts) ?? parts).Run(trace);
         }
 
         progress?.Report(("hashing the weights that were read", (double)layers / (layers + 1)));
@@ -209,6 +213,11 @@ public static class CaseCapture
             ? "all"
             : string.Join(", ", options.Layers.Order().Select(layer => layer.ToString(CultureInfo.InvariantCulture)));
         json.WriteStringValue($"layers with boundary and router taps: {layers}");
+        if (options.Variation is not null)
+        {
+            json.WriteStringValue($"made wrong on purpose: {options.VariationName}");
+        }
+
         json.WriteEndArray();
         json.WriteEndObject();
     }
