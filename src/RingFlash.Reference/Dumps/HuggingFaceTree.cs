@@ -268,22 +268,15 @@ internal sealed class HuggingFaceTree
     // CLASS.model.norm_outputs_0 is CLASS.model.norm.outputs.0; a keyword may have underscores of its own.
     private static string NameOfFile(string stem)
     {
-        foreach (string side in (string[])["_inputs", "_outputs"])
+        foreach (string name in (string[])[".inputs.args.", ".inputs.kwargs.", ".outputs"])
         {
-            int at = stem.LastIndexOf(side, StringComparison.Ordinal);
-            if (at <= 0)
+            string written = name.Replace('.', '_');
+            int at = stem.IndexOf(written, StringComparison.Ordinal);
+            if (at > 0)
             {
-                continue;
+                string rest = stem[(at + written.Length)..];
+                return stem[..at] + name + (rest.StartsWith('_') ? $".{rest[1..]}" : rest);
             }
-
-            string rest = stem[(at + side.Length)..];
-            foreach (string kind in (string[])["_args_", "_kwargs_"])
-            {
-                rest = rest.StartsWith(kind, StringComparison.Ordinal) ? $".{kind[1..^1]}.{rest[kind.Length..]}" : rest;
-            }
-
-            rest = rest.StartsWith('_') ? $".{rest[1..]}" : rest;
-            return $"{stem[..at]}.{side[1..]}{rest}";
         }
 
         return stem;

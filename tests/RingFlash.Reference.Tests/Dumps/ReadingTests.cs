@@ -153,6 +153,40 @@ public sealed class ReadingTests : IDisposable
         }
     }
 
+    [Fact]
+    public void Zip64IsRead()
+    {
+        byte[] array = [0x93, .. "NUMPY"u8, 1, 0, 58, 0,
+            .. Encoding.ASCII.GetBytes("{'descr': '|u1', 'fortran_order': False, 'shape': (2,), }".PadRight(58)), 7, 9];
+        using MemoryStream stream = new();
+        using (ZipArchive archive = new(stream, ZipArchiveMode.Create, leaveOpen: true))
+        using (Stream entry = archive.CreateEntry("a.npy", CompressionLevel.NoCompression).Open())
+        {
+            entry.Write(array);
+        }
+
+        // Every number of the directory and of the end is moved to its 64-bit place, as a file above 4 GiB has it.
+        byte[] plain = stream.ToArray();
+        int directory = plain.AsSpan().LastIndexOf("PK\u0001\u0002"u8);
+        byte[] all = [0xFF, 0xFF, 0xFF, 0xFF], name = [.. "a.npy"u8];
+        byte[] header = plain[directory..(directory + 46)];
+        all.CopyTo(header, 20);
+        all.CopyTo(header, 24);
+        all.CopyTo(header, 42);
+        header[30] = 28;
+        long length = array.Length;
+        byte[] directory64 = [.. header, .. name, 1, 0, 24, 0, .. Long(length), .. Long(length), .. Long(0)];
+        byte[] end64 = [.. "PK\u0006\u0006"u8, .. Long(44), 45, 0, 45, 0, .. new byte[8], .. Long(1), .. Long(1),
+            .. Long(directory64.Length), .. Long(directory)];
+        byte[] locator = [.. "PK\u0006\u0007"u8, .. new byte[4], .. Long(directory + directory64.Length), 1, 0, 0, 0];
+        byte[] end = [.. "PK\u0005\u0006"u8, .. new byte[4], 0xFF, 0xFF, 0xFF, 0xFF, .. all, .. all, 0, 0];
+        string path = folder.Write("a.npz", [.. plain[..directory], .. directory64, .. end64, .. locator, .. end]);
+        using Dump dump = Dump.Open(path);
+        Assert.Equal([7f, 9f], Fixtures.Singles(Assert.Single(dump.Tensors)));
+
+        static byte[] Long(long value) => BitConverter.GetBytes(value);
+    }
+
     [Theory]
     [InlineData(ElementType.Float64)]
     [InlineData(ElementType.Float8E5M2)]
