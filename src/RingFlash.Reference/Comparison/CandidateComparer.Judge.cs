@@ -109,7 +109,7 @@ public sealed partial class CandidateComparer
                 worst,
                 over,
                 recognised,
-                CaseRecorder.SourceFile(segment.Operators.Count == 0 ? string.Empty : segment.Operators[^1])));
+                OperatorPage.FileOf(segment.Operators.Count == 0 ? string.Empty : segment.Operators[^1])));
 
     // Weights without the experts that they belong to were not fed in; rows that lack tokens were, as far as they go.
     private bool Holds(string name) =>
