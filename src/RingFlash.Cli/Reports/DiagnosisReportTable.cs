@@ -76,7 +76,7 @@ internal sealed class DiagnosisReportTable
         Names(
             FormattableString.Invariant($"neither found nor excluded, no tap shows them ({report.NotShown.Count}): "),
             report.NotShown);
-        Names(FormattableString.Invariant($"not looked at, nothing to act on ({report.NotRun.Count}): "), report.NotRun);
+        Names(FormattableString.Invariant($"not looked at, no place to act ({report.NotRun.Count}): "), report.NotRun);
         _text.Line(FormattableString.Invariant(
             $"{report.TwinsRun} twins were run, {report.PairsRun} of them with two mistakes, ")
             + $"in {NumberText.Time(report.Elapsed)}");

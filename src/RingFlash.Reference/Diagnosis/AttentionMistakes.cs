@@ -19,7 +19,7 @@ internal static class AttentionMistakes
             ModelBlocks.Attention,
             "q·k · c'",
             "q·k / √headDim",
-            "scale folded twice; attention factor² of YaRN folded in (model.md 2.7)")
+            "scale folded twice; attention factor² of YaRN folded in")
         {
             Variants =
             [
@@ -62,7 +62,7 @@ internal static class AttentionMistakes
             ModelBlocks.Attention,
             "query head j reads key/value head j mod Hkv",
             "query head j reads key/value head ⌊j / (H / Hkv)⌋",
-            "model.md 2.8; repeat for repeat_interleave")
+            "repeat in place of repeat_interleave")
         {
             Variants =
             [

@@ -21,7 +21,7 @@ internal static class ExpertMistakes
             Acts,
             "m = routed",
             "m = routed + shared",
-            "users.md A2; names that no parameter matches are skipped silently")
+            "loaders that skip unknown names silently")
         {
             Variants = [Shared(string.Empty, (o, shared) => shared.Zeros())],
         },
@@ -31,7 +31,7 @@ internal static class ExpertMistakes
             Acts,
             "m = routed + factor · shared",
             "m = routed + shared",
-            "model.md 9 fact 5; the factor applied to the sum")
+            "the factor applied to the sum of routed and shared")
         {
             Variants =
             [
@@ -190,7 +190,7 @@ internal static class ExpertMistakes
             Acts,
             "Σ bf16(w_i · o_i)",
             "bf16(Σ w_i · o_i), the sum in float32",
-            "Triton kernels (model.md 7 row 21)")
+            "Triton kernels")
         {
             Variants = [new(string.Empty, RoundedTerms)],
             IsPrecision = true,

@@ -29,7 +29,7 @@ internal static class HeadMistakes
             ModelBlocks.Head,
             "W / ‖W‖ along an axis",
             "W",
-            "norm_head inherited from v1 configurations (model.md 7 row 23)")
+            "norm_head inherited from v1 configurations")
         {
             Variants =
             [
@@ -83,7 +83,7 @@ internal static class HeadMistakes
             ModelBlocks.Head,
             "bf16(bf16(h) · bf16(W)ᵀ)",
             "h · Wᵀ in the type of the activations",
-            "model.md 7 row 22")
+            "serving engines run the head in bf16")
         {
             Variants =
             [
@@ -99,7 +99,7 @@ internal static class HeadMistakes
             ModelBlocks.Head,
             "h · Wᵀ, not rounded",
             "bf16(h · Wᵀ)",
-            "flags for a float32 head (model.md 7 row 22)")
+            "flags for a float32 head")
         {
             Variants = [Head(string.Empty, (o, _, x, head) => o.RouterLogits(x, head).Reshape(
                 [.. x.Shape[..^1], head.Outputs]))],

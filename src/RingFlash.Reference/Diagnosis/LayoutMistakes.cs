@@ -21,7 +21,7 @@ internal static class LayoutMistakes
             ModelBlocks.Attention,
             "[q heads of group g | k_g | v_g] for each g",
             "[all q | all k | all v]",
-            "model.md 2.4, 7 row 14; users.md A2")
+            "Megatron checkpoints read without regrouping (Ling-V2 tools/convert_dcp_to_safetensors.py)")
         {
             Variants =
             [
@@ -36,7 +36,7 @@ internal static class LayoutMistakes
             ModelBlocks.Attention,
             "[q | v | k], [k | v | q], …",
             "[q | k | v]",
-            "users.md A2: split at the wrong boundary")
+            "splits at the wrong boundary")
         {
             Variants =
             [
@@ -111,7 +111,7 @@ internal static class LayoutMistakes
             ModelBlocks.FeedForward,
             "experts in layer 0",
             "a dense MLP in the first first_k_dense_replace layers",
-            "users.md A2; first_k_dense_replace ignored")
+            "first_k_dense_replace ignored")
         {
             Variants =
             [
@@ -129,7 +129,7 @@ internal static class LayoutMistakes
             ModelBlocks.FeedForward,
             "a dense MLP in layer first_k_dense_replace",
             "experts",
-            "first_k_dense_replace one too high; SGLang's draft block (model.md 7 row 18)")
+            "first_k_dense_replace one too high; SGLang's draft block")
         {
             Variants =
             [
@@ -196,7 +196,7 @@ internal static class LayoutMistakes
             ModelBlocks.Embedding,
             "E[id] · √hidden, and others",
             "E[id]",
-            "Gemma scales; padding rows must be used as they are (model.md 2.1)")
+            "Gemma scales; padding rows must be used as they are")
         {
             Variants =
             [

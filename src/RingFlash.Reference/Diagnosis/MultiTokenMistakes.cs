@@ -17,7 +17,7 @@ internal static class MultiTokenMistakes
             ModelBlocks.MultiToken,
             "hnorm(h)",
             "hnorm(norm(h))",
-            "DeepSeek style code (model.md 7 row 15)")
+            "DeepSeek style code")
         {
             Variants = [new(string.Empty, BeforeFinalNorm)],
         },
@@ -27,7 +27,7 @@ internal static class MultiTokenMistakes
             ModelBlocks.MultiToken,
             "eh_proj · [hidden, embedding]",
             "eh_proj · [embedding, hidden]",
-            "model.md 7 row 16")
+            "swapped halves load without an error of shape")
         {
             Variants = [new(string.Empty, parts => parts.Hook((o, w) => new HookedOperators(o, w)
             {
@@ -40,7 +40,7 @@ internal static class MultiTokenMistakes
             ModelBlocks.MultiToken,
             "lm_head(z)",
             "lm_head(final_layernorm(z))",
-            "model.md 7 row 17")
+            "llama.cpp stores it as the layer's output norm and does not use it")
         {
             Variants =
             [
@@ -80,7 +80,7 @@ internal static class MultiTokenMistakes
             ModelBlocks.MultiToken,
             "E[x_t], or E[x_{t+2}]",
             "E[x_{t+1}], token 0 at the end",
-            "model.md 2.14")
+            "ids rolled once too often, or not at all")
         {
             Variants =
             [

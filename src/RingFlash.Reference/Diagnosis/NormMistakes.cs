@@ -21,7 +21,7 @@ internal static class NormMistakes
             Everywhere,
             "x / √(mean x² + ε')",
             "x / √(mean x² + ε), ε = rms_norm_eps (1e-6)",
-            "users.md A2; class defaults of 1e-5")
+            "class defaults of 1e-5")
         {
             Variants = [.. new[] { 1e-5, 1e-6, 0, 1e-8, 1e-4, 1e-3, 1e-7, 1e-2, 1e-12 }.SelectMany(epsilon => new[]
             {
@@ -51,7 +51,7 @@ internal static class NormMistakes
             ModelBlocks.Attention,
             "RoPE(q), RoPE(k)",
             "RoPE(RMSNorm(q)), RoPE(RMSNorm(k))",
-            "users.md A2; use_qk_norm ignored")
+            "use_qk_norm ignored")
         {
             Variants =
             [
@@ -66,7 +66,7 @@ internal static class NormMistakes
             ModelBlocks.Attention,
             "RMSNorm(RoPE(q))",
             "RoPE(RMSNorm(q))",
-            "users.md A2; model.md 9 fact 1")
+            "models that rotate first, then norm")
         {
             Variants = [new("queries and keys", parts => AfterRotary(parts))],
         },
@@ -76,7 +76,7 @@ internal static class NormMistakes
             ModelBlocks.Attention,
             "(x − mean) / √(var + ε) · w",
             "x / √(mean x² + ε) · w",
-            "vLLM at 3a04cf8 when use_rmsnorm is missing (model.md 7 row 8)")
+            "vLLM at 3a04cf8 when use_rmsnorm is missing")
         {
             Variants = [At(string.Empty, IsHead, Rows(LayerNorm))],
         },

@@ -64,7 +64,7 @@ internal static class PrecisionMistakes
             ModelBlocks.Layer | ModelBlocks.MultiToken,
             "codes, codes / scale, or another block's scale",
             "codes · scale: weight_scale_inv is multiplied",
-            "model.md 4.2: the name says inverse")
+            "the name weight_scale_inv says inverse")
         {
             IsCostly = true,
             Variants =
@@ -93,7 +93,7 @@ internal static class PrecisionMistakes
             Products,
             "operands rounded to 10 bits of fraction",
             "float32 products",
-            "allow_tf32 (model.md 2.11: must be off for the router)")
+            "torch.backends.cuda.matmul.allow_tf32")
         {
             IsCostly = true,
             Variants =
@@ -125,7 +125,7 @@ internal static class PrecisionMistakes
             ModelBlocks.Attention | ModelBlocks.FeedForward | ModelBlocks.FinalNorm | ModelBlocks.MultiToken,
             "bf16(x / rms · w)",
             "bf16(bf16(x / rms) · w)",
-            "FlashInfer (model.md 7 row 9)")
+            "FlashInfer")
         {
             Variants = [NormMistakes.At(string.Empty, _ => true, OneRounding)],
             IsPrecision = true,
@@ -136,7 +136,7 @@ internal static class PrecisionMistakes
             ModelBlocks.Attention,
             "cos, sin in float32",
             "cos, sin rounded to bfloat16",
-            "SGLang on CUDA, llama.cpp (model.md 7 row 10)")
+            "SGLang on CUDA, llama.cpp")
         {
             Variants = [new(string.Empty, parts => parts.Hook((o, w) => new HookedOperators(o, w)
             {
@@ -157,7 +157,7 @@ internal static class PrecisionMistakes
             ModelBlocks.Attention,
             "softmax(q·kᵀ/√d)·v in float32, rounded once",
             "scores and weights rounded to bfloat16, as eager code does",
-            "SDPA and flash kernels (model.md 2.8)")
+            "SDPA and flash kernels")
         {
             Variants = [new(string.Empty, AttentionInFloat32)],
             IsPrecision = true,

@@ -34,7 +34,7 @@ internal static class RotaryMistakes
             ModelBlocks.Attention,
             "rotates all headDim channels",
             "rotates the first headDim · partial_rotary_factor channels, the others pass",
-            "vllm#43770; partial_rotary_factor missing or ignored; users.md A2")
+            "vllm#43770; partial_rotary_factor missing or ignored")
         {
             Variants =
             [
@@ -49,7 +49,7 @@ internal static class RotaryMistakes
             ModelBlocks.Attention,
             "R = headDim · factor², or another part of the head",
             "R = headDim · partial_rotary_factor",
-            "vLLM at 3a04cf8 multiplies rotary_dim by the factor (model.md 7 row 11)")
+            "vLLM at 3a04cf8 multiplies rotary_dim by the factor")
         {
             Variants =
             [
@@ -75,7 +75,7 @@ internal static class RotaryMistakes
             ModelBlocks.Attention,
             "rotates channels (i, i + headDim/2), i < R/2",
             "rotates channels (i, i + R/2)",
-            "model.md 9 fact 1")
+            "rotate_half over the head, tables for its first half")
         {
             Variants = [Rotated(string.Empty, PairsAcrossHead)],
         },
@@ -118,7 +118,7 @@ internal static class RotaryMistakes
             ModelBlocks.Attention,
             "1 / θ'^(2i/R)",
             "1 / θ^(2i/R), θ = rope_theta of the configuration (600000)",
-            "class defaults; 4K pre-training used 10000 (model.md 1.2)")
+            "class defaults; 4K pre-training used 10000")
         {
             Variants = [.. new[] { 1e4, 6e5, 1e5, 5e5, 1e6, 6e4, 6e6, 5e6, 1e7, 1.6e5 }.Select(theta => Configured(
                 FormattableString.Invariant($"θ = {theta:G7}"), (rotary, _) => rotary with { Theta = theta }))],
@@ -139,7 +139,7 @@ internal static class RotaryMistakes
             ModelBlocks.Attention,
             "queries and keys turned by other positions",
             "position p turns query and key alike",
-            "users.md A2; a shift of both alike changes nothing that attention sees")
+            "off-by-one positions; a shift of both alike changes nothing that attention sees")
         {
             Variants =
             [
@@ -158,7 +158,7 @@ internal static class RotaryMistakes
             ModelBlocks.Attention,
             "plain frequencies and no attention factor",
             "frequencies and factor of rope_scaling",
-            "transformers' middle versions compute factor 1 (model.md 7 row 13)")
+            "transformers' middle versions compute factor 1")
         {
             Variants =
             [
@@ -215,7 +215,7 @@ internal static class RotaryMistakes
             ModelBlocks.Attention,
             "inv_freq = bf16(1 / θ^(2i/R))",
             "inv_freq in float32",
-            "model.to(bfloat16) rounds the buffer (model.md 2.6)")
+            "model.to(bfloat16) rounds the buffer")
         {
             Variants = [Angles(string.Empty, BFloat16.Round)],
         },
@@ -225,7 +225,7 @@ internal static class RotaryMistakes
             ModelBlocks.Attention,
             "cos, sin in bf16",
             "cos, sin in the type of the activations",
-            "model.md 7 row 10")
+            "SGLang outside of CUDA keeps them in the model's type")
         {
             Variants = [Tabled(string.Empty, (cosine, sine) => (cosine.ToBFloat16(), sine.ToBFloat16()))],
         },
@@ -421,8 +421,9 @@ internal static class RotaryMistakes
                 last = call;
                 return ops.RotaryEmbedding(call.X, call.Cosine, call.Sine);
             },
-            Attention = (ops, call) =>
-                (call with { Values = ops.RotaryEmbedding(call.Values, last.Cosine, last.Sine) }).On(ops),
+            Attention = (ops, call) => last.Cosine is null
+                ? call.On(ops) // nothing is rotated: another mistake
+                : (call with { Values = ops.RotaryEmbedding(call.Values, last.Cosine, last.Sine) }).On(ops),
         });
     }
 

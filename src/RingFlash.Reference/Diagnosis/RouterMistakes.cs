@@ -18,7 +18,7 @@ internal static class RouterMistakes
             "the expert bias used in the weights, not only in the choice",
             "w = (s + bias)[chosen]",
             "w = s[chosen]",
-            "users.md A2; model.md 9 fact 2",
+            "gathering the weights from the biased scores",
             (string.Empty, rules => rules with { BiasInWeights = true })),
         Rule(
             "router.bias-missing",
@@ -40,7 +40,7 @@ internal static class RouterMistakes
             "routed_scaling_factor not applied once",
             "w · factor⁰ or w · factor²",
             "w · factor (2.5; the class default of 1.0 is wrong)",
-            "users.md A2; SGLang's first patch applied it twice (model.md 7 row 7)",
+            "the class default of 1.0; SGLang's first patch applied it twice",
             ("left out", rules => rules with { FactorPower = 0 }),
             ("applied twice", rules => rules with { FactorPower = 2 })),
         Shape(
@@ -50,7 +50,7 @@ internal static class RouterMistakes
             "w · routed_scaling_factor of the configuration",
             "values of other members of the family",
             [.. new[] { 2.5f, 16f, 2f, 1.5f, 2.446f, 2.827f, 0.4f }.Select(factor => (
-                FormattableString.Invariant($"{factor}"),
+                FormattableString.Invariant($"factor = {factor}"),
                 (Func<Operators.RouterShape, Operators.RouterShape>)
                     (shape => shape with { ScalingFactor = factor })))]),
         Rule(
@@ -58,7 +58,7 @@ internal static class RouterMistakes
             "another guard in the division by the sum",
             "w / Σw, w / max(Σw, 6.1035e-5), …",
             "w / (Σw + 1e-20)",
-            "users.md A2; llama.cpp and SGLang (model.md 7 row 6); seen only where all scores are tiny",
+            "llama.cpp, SGLang; shows only where all scores are tiny",
             ("no guard", rules => rules with { SumFloor = 0 }),
             ("max(Σ, 6.1035e-5)", rules => rules with { SumFloor = 0, SmallestSum = 6.1035e-5f }),
             ("+ 1e-6", rules => rules with { SumFloor = 1e-6f }),
@@ -78,7 +78,7 @@ internal static class RouterMistakes
             "softmax scores instead of sigmoid",
             "s = softmax(logits), then as published",
             "s = sigmoid(logits)",
-            "users.md A2; score_function ignored",
+            "score_function ignored",
             (string.Empty, rules => rules with { Choice = ScoreKind.Softmax, Weight = ScoreKind.Softmax }),
             ("weights not divided by their sum", rules => rules with
             {
@@ -188,7 +188,7 @@ internal static class RouterMistakes
             ModelBlocks.FeedForward | ModelBlocks.MultiToken,
             "top-k of all experts",
             "top-k of the experts of the topk_group best groups",
-            "ik_llama.cpp#833; users.md A2")
+            "ik_llama.cpp#833")
         {
             Variants = [Ungrouped(string.Empty, rules => rules)],
         },
@@ -220,7 +220,7 @@ internal static class RouterMistakes
             "another n_group or topk_group",
             "other sizes",
             "n_group and topk_group of the configuration (8 and 4)",
-            "users.md A2; early llama.cpp#16063",
+            "early revisions of llama.cpp#16063",
             [
                 ("one group more kept", shape => shape with { ChosenGroups = shape.ChosenGroups + 1 }),
                 ("one group less kept", shape => shape with { ChosenGroups = shape.ChosenGroups - 1 }),
@@ -248,7 +248,7 @@ internal static class RouterMistakes
             "num_experts_per_tok experts (8)",
             string.Empty,
             [.. new[] { -1, 1, -2, 2, -4, 4, 6, 7, -7, -6, -5, -3 }.Select(more => (
-                FormattableString.Invariant($"{(more < 0 ? "" : "+")}{more}"),
+                FormattableString.Invariant($"k {more:+ 0;− 0}"),
                 (Func<Operators.RouterShape, Operators.RouterShape>)
                     (shape => shape with { TopK = shape.TopK + more })))]),
         new(
@@ -257,7 +257,7 @@ internal static class RouterMistakes
             ModelBlocks.FeedForward | ModelBlocks.MultiToken,
             "logits = bf16(bf16(x) · bf16(W))",
             "logits = float32(x) · float32(W), float32 to the end",
-            "vllm#14027; SGLang and vLLM round the logits (model.md 7 rows 1, 2)")
+            "vllm#14027; SGLang and vLLM round the logits")
         {
             Variants =
             [
@@ -280,7 +280,7 @@ internal static class RouterMistakes
             "of equal scores the higher index wins",
             "sort descending by (value, index)",
             "the lower index wins here; torch.topk leaves it open",
-            "ik_llama.cpp (model.md 7 row 24); seen only at exact ties",
+            "ik_llama.cpp; seen only at exact ties",
             (string.Empty, rules => rules with { HigherIndexWins = true })),
         new(
             "router.input",

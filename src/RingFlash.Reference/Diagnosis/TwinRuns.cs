@@ -132,8 +132,8 @@ internal sealed class TwinRuns
     /// <summary>Runs a twin in one way and measures one tap.</summary>
     /// <param name="mistakes">The mistakes.</param>
     /// <param name="tap">The tap.</param>
-    /// <returns>How far, relative, without the worst tokens; null when the twin cannot be made.</returns>
-    public double? Measure(IReadOnlyList<Suspect> mistakes, string tap)
+    /// <returns>How far; null when the twin cannot be made.</returns>
+    public ScreeningError? Measure(IReadOnlyList<Suspect> mistakes, string tap)
     {
         ScreeningTrace trace = new(reference, candidate, tap);
         int part = PartOf(tap);
@@ -148,6 +148,10 @@ internal sealed class TwinRuns
         catch (InvalidInputException)
         {
             return null;
+        }
+        catch (ArgumentException) when (mistakes.Count > 1)
+        {
+            return null; // two mistakes that cannot be made together
         }
 
         return trace.Error;
@@ -174,6 +178,10 @@ internal sealed class TwinRuns
             // as far as wanted
         }
         catch (InvalidInputException)
+        {
+            return null;
+        }
+        catch (ArgumentException) when (mistakes.Count > 1)
         {
             return null;
         }

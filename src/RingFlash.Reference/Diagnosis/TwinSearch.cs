@@ -44,6 +44,7 @@ internal sealed class TwinSearch
     private readonly CancellationToken cancellation;
     private readonly Dictionary<Suspect, bool> seen = [];
     private readonly HashSet<string> fitted = [];
+    private bool countsAll;
 
     /// <summary>Prepares.</summary>
     /// <param name="runs">Runs twins.</param>
@@ -109,6 +110,9 @@ internal sealed class TwinSearch
         }
 
         runs.Prepare(runs.PartOf(tap));
+
+        // Near ties of the router are left out, unless it is a few tokens alone that are wrong.
+        countsAll = runs.Measure([], tap) is not { } own || own.Trimmed <= budget;
         List<(IReadOnlyList<Suspect> Mistakes, double Error)> singles = [];
         SearchResult? result = null;
         foreach (IReadOnlyList<Suspect> basis in bases)
@@ -218,8 +222,8 @@ internal sealed class TwinSearch
     private double? Measure(IReadOnlyList<Suspect> mistakes, string tap)
     {
         TwinsRun++;
-        double? error = runs.Measure(mistakes, tap);
-        return error is double number && double.IsNaN(number) ? double.PositiveInfinity : error;
+        ScreeningError? error = runs.Measure(mistakes, tap);
+        return countsAll ? error?.Full : error?.Trimmed;
     }
 
     // A twin that moves the tap by more than the budget was seen; one that does not may still be seen elsewhere.

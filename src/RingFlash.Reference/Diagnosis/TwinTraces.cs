@@ -41,6 +41,11 @@ internal sealed class StoppingTrace(ForwardTrace<float> inner, string? last) : F
     }
 }
 
+/// <summary>How far a tap is from a twin, relative.</summary>
+/// <param name="Full">All tokens.</param>
+/// <param name="Trimmed">Without the worst of eight: near ties of the router.</param>
+internal readonly record struct ScreeningError(double Full, double Trimmed);
+
 /// <summary>Measures one tap, and ends the run there.</summary>
 internal sealed class ScreeningTrace(ComparisonReference reference, Candidate candidate, string wanted)
     : ForwardTrace<float>
@@ -49,7 +54,8 @@ internal sealed class ScreeningTrace(ComparisonReference reference, Candidate ca
     private const int OneOf = 8;
 
     /// <summary>The distance.</summary>
-    public double Error { get; private set; } = double.PositiveInfinity;
+    public ScreeningError Error { get; private set; } =
+        new(double.PositiveInfinity, double.PositiveInfinity);
 
     /// <inheritdoc/>
     public override bool Wants(string name) => name == wanted;
@@ -72,8 +78,9 @@ internal sealed class ScreeningTrace(ComparisonReference reference, Candidate ca
         int[] kept = [.. Enumerable.Range(0, errors.Length)
             .OrderBy(token => errors[token] / norms[token])
             .Take(errors.Length - (errors.Length / OneOf))];
-        double error = Math.Sqrt(kept.Sum(token => errors[token])), norm = Math.Sqrt(kept.Sum(token => norms[token]));
-        Error = error == 0 ? 0 : error / norm;
+        Error = new ScreeningError(
+            Relative(errors.Sum(), norms.Sum()),
+            Relative(kept.Sum(token => errors[token]), kept.Sum(token => norms[token])));
         throw new TapReachedException();
     }
 
@@ -94,7 +101,12 @@ internal sealed class ScreeningTrace(ComparisonReference reference, Candidate ca
             wrong += RouterChoice.SameSet(decision.TopKIndices.AsSpan(token * shape.TopK, shape.TopK), mine) ? 0 : 1;
         }
 
-        Error = (double)wrong / tokens;
+        Error = new ScreeningError((double)wrong / tokens, (double)wrong / tokens);
         throw new TapReachedException();
     }
+
+    private static double Relative(double squaredError, double squaredNorm) =>
+        squaredError == 0 ? 0
+        : double.IsNaN(squaredError) ? double.PositiveInfinity
+        : Math.Sqrt(squaredError / squaredNorm);
 }

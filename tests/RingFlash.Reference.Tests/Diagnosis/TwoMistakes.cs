@@ -23,7 +23,7 @@ public sealed class TwoMistakes
         { "rotary.interleaved", "attention.heads-tiled" },
         { "norm.qk-missing", "layout.qkv-order" },
         { "experts.shared-missing", "experts.wrong-expert" },
-        { "router.softmax", "router.groups-missing" },
+        { "router.bias-in-weights", "router.group-score" },
     };
 
     [Theory]
