@@ -16,6 +16,8 @@ namespace RingFlash.Cli.Reports;
 /// </summary>
 internal sealed class CompareReportTable
 {
+    private const int MostFailures = 12;
+
     private readonly IAnsiConsole _console;
     private readonly ReportText _text;
     private readonly ModelTokenizer? _tokenizer;
@@ -43,7 +45,10 @@ internal sealed class CompareReportTable
         }
 
         TapFinding[] shown =
-            [.. report.Isolated.Where(finding => everyTap || finding.Verdict == Verdict.Failed).Take(everyTap ? int.MaxValue : 12)];
+        [
+            .. report.Isolated.Where(finding => everyTap || finding.Verdict == Verdict.Failed)
+                .Take(everyTap ? int.MaxValue : MostFailures),
+        ];
         if (shown.Length > 0)
         {
             _text.Blank();

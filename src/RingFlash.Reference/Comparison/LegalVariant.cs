@@ -37,7 +37,8 @@ internal sealed record LegalVariant(
     private static LegalVariant[] BFloat16Variants =>
     [
         BFloat16("bfloat16 as published", null, LegalRounding.None),
-        BFloat16("bfloat16, norms rounded once, sums in one chain", SummationOrder.Chain, LegalRounding.NormRoundedOnce),
+        BFloat16(
+            "bfloat16, norms rounded once, sums in one chain", SummationOrder.Chain, LegalRounding.NormRoundedOnce),
         BFloat16(
             "bfloat16, norms of unrounded sums, fused attention",
             null,

@@ -32,7 +32,8 @@ public sealed class InnocentCandidates
         using ComparisonReference reference = ComparisonReference.FromGolden(GoldenCase.Open(folder));
         using Dump dump = Dump.Open(Path.Combine(folder, "golden.safetensors"));
         Candidate all = new CandidateReader(reference.Configuration, reference.Input).Read(dump);
-        AssertInnocent(CandidateComparer.Run(reference, Only(all, tapSet), new ComparisonOptions { AllowMissing = true }));
+        AssertInnocent(CandidateComparer.Run(
+            reference, Only(all, tapSet), new ComparisonOptions { AllowMissing = true }));
     }
 
     /// <summary>The bfloat16 run against what the same weights give in float32.</summary>

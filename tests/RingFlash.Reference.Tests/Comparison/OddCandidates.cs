@@ -123,7 +123,9 @@ public sealed class OddCandidates : IDisposable
     public void AFactorThatIsAppliedLaterIsNoFault()
     {
         Candidate later = Where((_, _) => true, (name, values) =>
-            name.EndsWith(".topk_weight", StringComparison.Ordinal) ? [.. values.Select(value => value / 2.5f)] : values);
+            name.EndsWith(".topk_weight", StringComparison.Ordinal)
+                ? [.. values.Select(value => value / 2.5f)]
+                : values);
         ComparisonReport report = Compare(later);
         Assert.True(report.ExitCode == 0, report.Headline);
         Assert.Contains(report.Notes, note => note.Contains("applied later", StringComparison.Ordinal));
@@ -141,7 +143,8 @@ public sealed class OddCandidates : IDisposable
         Candidate wrong = With(Choice, values =>
         {
             HashSet<float> taken = [.. values[..4]];
-            values[2] = Enumerable.Range(0, 16).Select(expert => (float)expert).First(expert => !taken.Contains(expert));
+            values[2] =
+                Enumerable.Range(0, 16).Select(expert => (float)expert).First(expert => !taken.Contains(expert));
             return values;
         });
         ComparisonReport report = Compare(wrong);
