@@ -11,7 +11,7 @@ using RingFlash.Reference.Verification;
 namespace RingFlash.Cli.Reports;
 
 /// <summary>A comparison as one HTML page: the verdict, the pictures that it rests on, then every number.</summary>
-internal sealed class CompareReportHtml
+internal sealed partial class CompareReportHtml
 {
     private readonly ComparisonReport report;
     private readonly ComparePictures pictures;
@@ -173,8 +173,8 @@ internal sealed class CompareReportHtml
         page.Picture(pictures.IsolatedTokens());
         page.Paragraph(
             "The worst tap of each layer, ‖error‖₂/‖reference‖₂ of the token, in units of its budget. Blue is "
-            + "within; a row of colour is an operator that is wrong for every token, a column a token that went another "
-            + "way.");
+            + "within; a row of colour is an operator that is wrong for every token, a column a token that went "
+            + "another way.");
         if (report.Drift.Any(point => point.TokenErrors.Count > 0))
         {
             page.Picture(pictures.FreeTokens());
@@ -201,87 +201,6 @@ internal sealed class CompareReportHtml
             "In units in the last place of the type that the candidate stored. A right program has a hump at few ulps "
             + "with a thin tail of values near zero; a wrong one has its hump far to the right.");
     }
-
-    private void AddRouters()
-    {
-        if (report.Routers.Count == 0)
-        {
-            return;
-        }
-
-        page.Heading("Routers");
-        page.Picture(pictures.Routers());
-        page.Picture(pictures.Margins());
-        page.Paragraph(
-            "Each router on the candidate's own input. A near tie is another set of experts by less than the noise of "
-            + "the scores: no error. A wrong choice has a comfortable margin. Weights are compared for the candidate's "
-            + "own experts.");
-        page.Table(
-            [
-                "#layer", "#tokens", "#same set", "#same order", "#same groups", "#near ties", "#wrong",
-                "#smallest margin", "#score noise", "#weight error", "verdict", "first wrong token",
-            ],
-            report.Routers.Select(router => (IReadOnlyList<string>)
-            [
-                Text($"{router.Layer}"),
-                Text($"{router.Tokens}"),
-                Text($"{router.SameExperts}"),
-                Text($"{router.SameOrder}"),
-                Text($"{router.SameGroups}"),
-                Text($"{router.NearTies}"),
-                Text($"{router.Wrong}"),
-                NumberText.Error(router.SmallestMargin),
-                NumberText.Error(router.ScoreNoise),
-                PageText.Error(router.LargestWeightError),
-                PageText.Word(router.Verdict),
-                PageText.Line(router.Note),
-            ]));
-        page.Files("How experts are chosen:", OperatorPage.FileOf("GroupLimitedTopK"));
-    }
-
-    private void AddLogits()
-    {
-        if (report.Logits is not { } logits)
-        {
-            return;
-        }
-
-        page.Heading("Logits");
-        page.Paragraph(Text($"Against the reference's own run, {logits.Positions} positions, whole vocabulary, nats."));
-        page.Table(
-            ["", "#candidate", "#noise alone"],
-            [
-                [
-                    "mean KL(reference ‖ candidate)",
-                    NumberText.Error(logits.ReferenceToCandidate),
-                    NumberText.Error(logits.NoiseReferenceToCandidate),
-                ],
-                ["mean KL(candidate ‖ reference)", NumberText.Error(logits.CandidateToReference), "–"],
-                ["same best token", Share(logits.SameBest), Share(logits.NoiseSameBest)],
-                ["best five in common", Share(logits.BestFiveAgreement), "–"],
-                ["worst rank of the reference's best token", Text($"{logits.WorstRank}"), "–"],
-                ["mean negative log-likelihood − reference's", PageText.Error(logits.LikelihoodDifference), "–"],
-            ]);
-        page.SubHeading("Worst positions");
-        page.Table(
-            [
-                "#token", "id", "#KL(reference ‖ candidate)", "reference's best", "candidate's best",
-                "#rank of reference's best",
-            ],
-            logits.Worst.Select(position => (IReadOnlyList<string>)
-            [
-                Text($"{position.Token}"),
-                Token(position.Id),
-                NumberText.Error(position.ReferenceToCandidate),
-                Token(position.ReferenceBest),
-                Token(position.CandidateBest),
-                Text($"{position.Rank}"),
-            ]));
-    }
-
-    private string Token(long id) => PageText.Name(TokenLabel.Of(id, tokenizer));
-
-    private static string Share(double value) => Text($"{100 * value:0.##} %");
 
     private void AddGaps()
     {

@@ -278,6 +278,10 @@ internal static class BandBudget
             if (!(relative <= largest))
             {
                 (largest, worst) = (relative, token);
+                if (double.IsNaN(relative))
+                {
+                    break; // nothing is worse, and the next token would compare as if it were
+                }
             }
         }
 
@@ -293,6 +297,10 @@ internal static class BandBudget
             if (kept[token] && !(values[token] <= largest))
             {
                 (largest, worst) = (values[token], token);
+                if (double.IsNaN(largest))
+                {
+                    break;
+                }
             }
         }
 

@@ -194,6 +194,35 @@ public sealed class CompareReportFileTests
     }
 
     [Fact]
+    public async Task AValueThatIsNoneIsTheWorstOfItsTapAndBlackInTheStrip()
+    {
+        using TemporaryFolder folder = new();
+        string golden = Path.Combine(RepositoryRoot.Path, "golden", "tiny-f32");
+        byte[] dump = File.ReadAllBytes(Path.Combine(golden, "golden.safetensors"));
+        int header = (int)BitConverter.ToInt64(dump);
+        using (JsonDocument tensors = JsonDocument.Parse(dump.AsMemory(8, header)))
+        {
+            JsonElement tensor = tensors.RootElement.GetProperty("model.layers.1.output");
+            int width = tensor.GetProperty("shape")[2].GetInt32();
+            int first = 8 + header + tensor.GetProperty("data_offsets")[0].GetInt32();
+            BitConverter.TryWriteBytes(dump.AsSpan(first + (sizeof(float) * ((3 * width) + 7))), float.NaN);
+        }
+
+        string path = folder.Write("dump.safetensors", dump);
+        string html = folder.File("page.html"), json = folder.File("report.json");
+        Assert.Equal(1, (await Compare(golden, path, "--html", html, "--json", json)).Code);
+        using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(json));
+        JsonElement fault = document.RootElement.GetProperty("firstFault");
+        Assert.Equal("model.layers.1.output", fault.GetProperty("tap").GetString());
+        Assert.Equal(3, fault.GetProperty("worst").GetProperty("token").GetInt32());
+        Assert.Equal("NaN", fault.GetProperty("worst").GetProperty("candidate").GetString());
+        string[] hints = Hints(Pictures(Pages.Parse(File.ReadAllText(html)), "Tokens by layers").First());
+        Assert.Contains("layer 1, 3: not finite", hints);
+        Assert.DoesNotContain("layer 1, 2: not finite", hints);
+        Assert.DoesNotContain("layer 0, 3: not finite", hints);
+    }
+
+    [Fact]
     public async Task OutputsThatCannotBeAreRefusedBeforeAnyWork()
     {
         using TemporaryFolder folder = new();
