@@ -56,8 +56,8 @@ public static class Silu
 
     /// <summary>
     /// The bits of <see cref="Apply(Vector512{float})"/> for lanes in the range of
-    /// <see cref="Sigmoid.IsPlain(Vector512{float})"/>: the result is a normal number wherever the exponent is not 0, so
-    /// 2^n is one exact factor.
+    /// <see cref="Sigmoid.IsPlain(Vector512{float})"/>: the result is a normal number wherever the exponent is not 0,
+    /// so 2^n is one exact factor.
     /// </summary>
     /// <param name="x">Below 69 in size each.</param>
     /// <returns>The products within 1 ulp.</returns>
