@@ -31,12 +31,7 @@ internal static unsafe class PanelProduct
     /// <summary>How many panels share a pass over the rows.</summary>
     /// <param name="rows">The number of rows.</param>
     /// <returns>1 … 4.</returns>
-    public static int GroupSize(int rows) => rows switch
-    {
-        1 => 2, // for TwoPanelKernel
-        <= RowsOfOneStream or > 2 * MostRowsTogether => 1,
-        _ => PanelsTogether,
-    };
+    public static int GroupSize(int rows) => rows is <= RowsOfOneStream or > 2 * MostRowsTogether ? 1 : PanelsTogether;
 
     /// <summary>Memory for the sums of <see cref="Multiply"/>.</summary>
     /// <param name="rows">The number of rows.</param>
@@ -62,7 +57,6 @@ internal static unsafe class PanelProduct
         // Weights in memory are multiplied as they lie; e4m3 codes only by one tile, for several they are widened once.
         bool inPlace = packed is not null && (packed.Format != PanelFormat.Float8E4M3 || rows.TileCount == 1);
         int step = !inPlace ? MadeColumns : rows.TileCount == 1 ? rows.Inputs : ChunkColumns;
-        bool inPairs = inPlace && packed!.Format == PanelFormat.Float8E4M3 && rows.Count == 1 && !rows.Quantised;
         new Span<float>(totals, checked(panels * rows.Count * ProductKernel.PanelWidth)).Clear();
         for (int k = 0; k < rows.Inputs; k += step)
         {
@@ -70,13 +64,6 @@ internal static unsafe class PanelProduct
             for (int index = 0; index < panels; index++)
             {
                 int panel = firstPanel + index;
-                if (inPairs && index + 1 < panels)
-                {
-                    TwoPanels(rows, weight, packed!, panel, totals + (index * ProductKernel.PanelWidth));
-                    index++;
-                    continue;
-                }
-
                 if (!inPlace)
                 {
                     MakeChunk(rows, weight, packed, panel, k, columns, chunk);
@@ -91,23 +78,6 @@ internal static unsafe class PanelProduct
                     columns,
                     totals + ((long)index * rows.Count * ProductKernel.PanelWidth));
             }
-        }
-    }
-
-    /// <summary>One row, as a whole, times two panels of codes.</summary>
-    private static void TwoPanels(
-        in PackedRows rows, WeightMatrix weight, WeightPanels packed, int panel, float* totals)
-    {
-        fixed (float* firstScales = Scales(weight, panel, 0), secondScales = Scales(weight, panel + 1, 0))
-        {
-            ProductTileArguments tile = default;
-            tile.Input = rows.Tile(0, 0);
-            tile.Panel = packed.Pointer(panel, 0);
-            tile.Columns = rows.Inputs;
-            tile.Totals = totals;
-            tile.WeightScales = firstScales;
-            TwoPanelKernel.Accumulate(
-                tile, packed.Pointer(panel + 1, 0), secondScales, totals + ProductKernel.PanelWidth);
         }
     }
 
