@@ -97,8 +97,9 @@ public sealed record ComparisonReport
 /// <param name="Tap">The tap that shows it.</param>
 /// <param name="Layer">The layer; null outside the layers.</param>
 /// <param name="Blocks">The blocks that it lies in; one where the taps tell.</param>
-/// <param name="Operators">The operators that it lies among, without those that a tap with right values clears; one where
-/// the taps tell.</param>
+/// <param name="Operators">
+/// The operators that it lies among, without those that a tap with right values clears; one where the taps tell.
+/// </param>
 /// <param name="Inputs">The candidate's values that the tap was computed from.</param>
 /// <param name="Worst">The worst element; null when there is none to show.</param>
 /// <param name="OverBudget">How many times the budget.</param>

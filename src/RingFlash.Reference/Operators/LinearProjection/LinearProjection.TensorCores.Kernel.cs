@@ -277,9 +277,10 @@ public static partial class LinearProjection
                 int word = (chunk & ((1 << TWeights.ChunkShift) - 1)) << 2;
                 int inRow = (step << (TWeights.ChunkShift + 2)) + word;
                 bool inside = output < a.Weight.Outputs && inRow < a.Weight.Pitch;
+                long weightRow = ((long)slot * a.Weight.Outputs) + output;
                 DeviceIntrinsics.CopyAsync(
                     ref shared[to + weights + (row * TWeights.RowWords) + word],
-                    ref a.Weight.Words[inside ? ((((long)slot * a.Weight.Outputs) + output) * a.Weight.Pitch) + inRow : 0],
+                    ref a.Weight.Words[inside ? (weightRow * a.Weight.Pitch) + inRow : 0],
                     inside ? 16 : 0);
             }
         }
