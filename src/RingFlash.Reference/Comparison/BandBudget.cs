@@ -20,9 +20,9 @@ internal static class BandBudget
     public const double MaximumFactor = 4;
 
     /// <summary>
-    /// How near a router must come to one of the legal variants, as the median token, where these are all there are: a
-    /// quarter of what rounding its logits to bfloat16 does, and four times what a few roundings of the norm do that
-    /// another order of a sum may turn.
+    /// How near a router must come to one of the legal variants, as the median token, where these are all there are:
+    /// about a quarter of what rounding its logits to bfloat16 does, and above what the few roundings of the norm do
+    /// that another order of a sum turns. Estimated on the folder's page.
     /// </summary>
     public const double RouterTolerance = 1.0 / (1 << 13);
 
