@@ -79,7 +79,7 @@ public abstract class ForwardOperators<T>
         return (query, key, value);
     }
 
-    /// <summary>Copies tokens of every head from one tensor to a place in another: into a cache, out of a batch.</summary>
+    /// <summary>Copies tokens of every head to a place in another tensor: into a cache, out of a batch.</summary>
     /// <param name="source">[batch, heads, tokens, width].</param>
     /// <param name="from">The first token to copy.</param>
     /// <param name="destination">

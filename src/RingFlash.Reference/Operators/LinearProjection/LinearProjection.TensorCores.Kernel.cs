@@ -279,7 +279,8 @@ public static partial class LinearProjection
                 bool inside = output < a.Weight.Outputs && inRow < a.Weight.Pitch;
                 DeviceIntrinsics.CopyAsync(
                     ref shared[to + weights + (row * TWeights.RowWords) + word],
-                    ref a.Weight.Words[inside ? ((((long)slot * a.Weight.Outputs) + output) * a.Weight.Pitch) + inRow : 0],
+                    ref a.Weight.Words[
+                        inside ? ((((long)slot * a.Weight.Outputs) + output) * a.Weight.Pitch) + inRow : 0],
                     inside ? 16 : 0);
             }
         }

@@ -6,8 +6,8 @@ using RingFlash.Reference.Numerics;
 namespace RingFlash.Reference.Operators;
 
 /// <content>
-/// <para>The fast family for many tokens, off by default: assignments are sorted by expert and the tensor-core kernel of
-/// <see cref="LinearProjection"/> takes expert by expert, whose weights are read once per 128 of its tokens.</para>
+/// <para>The fast family for many tokens, off by default: assignments are sorted by expert and the tensor-core kernel
+/// of <see cref="LinearProjection"/> takes expert by expert, whose weights are read once per 128 of its tokens.</para>
 /// <para>Budget: with T(n) the units that <see cref="LinearProjection.TensorCoreUnits"/> gives for a product of n, and
 /// ρ = r/u for the storage type's rounding r, an element of the activation is off by (T(hidden) + ρ)·u·h for gate and
 /// up together, with the hidden gauge h of the page, and SiLU and the product add (3 + 2ρ)·u·h; the last product turns

@@ -15,7 +15,7 @@ public sealed class RoutedExpertsTensorCores(CpuDevice device) : IClassFixture<C
 {
     private const int Experts = 5, TopK = 2;
 
-    /// <summary>Tokens, hidden, intermediate, slots: less than a tile, several tiles of an expert, experts in turns.</summary>
+    /// <summary>Tokens, hidden, intermediate, slots: part of a tile, tiles of an expert, experts in turns.</summary>
     public static TheoryData<int, int, int, int> Shapes => new()
     {
         { 3, 70, 9, Experts },
