@@ -1,5 +1,6 @@
 // Red here: a script of tools/Dump does not compile, or writes something else than what the readers read.
 using System;
+using System.Collections.Concurrent;
 using System.Collections.Generic;
 using System.Diagnostics;
 using System.IO;
@@ -16,6 +17,8 @@ public sealed class DumpScriptTests : IDisposable
 {
     private static readonly string Tools = Path.Combine(RepositoryRoot.Path, "tools", "Dump");
 
+    private static readonly ConcurrentDictionary<string, string?> Found = new();
+
     private readonly TemporaryFolder folder = new();
 
     public void Dispose() => folder.Dispose();
@@ -23,12 +26,10 @@ public sealed class DumpScriptTests : IDisposable
     [Fact]
     public void EveryScriptCompilesAndSaysHow()
     {
-        foreach (string script in Directory.GetFiles(Tools, "*.py"))
-        {
-            string text = "import ast, sys; ast.parse(open(sys.argv[1]).read())";
-            Run(Python("sys"), "-c", text, script);
-        }
-
+        const string Compile = "import ast, sys; [ast.parse(open(name).read()) for name in sys.argv[1:]]";
+        string[] scripts = Directory.GetFiles(Tools, "*.py");
+        Assert.Equal(5, scripts.Length);
+        Run(Python("sys"), ["-c", Compile, .. scripts]);
         foreach (string script in new[] { "dump_transformers.py", "dump_vllm.py", "pt_to_safetensors.py" })
         {
             Assert.Contains("usage:", Run(Python("torch"), Path.Combine(Tools, script), "--help"),
@@ -116,8 +117,8 @@ public sealed class DumpScriptTests : IDisposable
     // The product needs no Python; where a machine has none, these tests say so and are counted as skipped.
     private static string Python(string module)
     {
-        string? python = new[] { "/usr/bin/python3", "python3" }.FirstOrDefault(
-            candidate => File.Exists("/usr/bin/env") && Start(candidate, "-c", $"import {module}").Code == 0);
+        string? python = Found.GetOrAdd(module, static wanted => new[] { "/usr/bin/python3", "python3" }.FirstOrDefault(
+            candidate => Start(candidate, "-c", $"import {wanted}").Code == 0));
         Assert.SkipWhen(python is null, $"not available: no Python 3 with {module} on this machine");
         return python!;
     }
