@@ -225,7 +225,10 @@ public sealed class CandidateReader
             };
         }
 
-        notes.Add($"names read by the map {best.Name}, which knows most of the {tensors.Count}: {table}");
+        string alike = counts.Count(entry => entry.Known == known) > 1
+            ? ", as others do that read them alike"
+            : string.Empty;
+        notes.Add($"names read by the map {best.Name}, which knows {known} of {tensors.Count}{alike}: {table}");
         return best;
     }
 

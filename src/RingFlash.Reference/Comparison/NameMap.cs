@@ -79,6 +79,13 @@ public sealed class NameMap
 
     private static MapClaim? Claim(NameMapEntry entry, int[] numbers, DumpTensor tensor, int layerCount)
     {
+        bool counts = tensor.Attributes.TryGetValue("call", out string? call);
+        if (entry.Call != 1 && !counts
+            || counts && call != entry.Call.ToString(CultureInfo.InvariantCulture))
+        {
+            return null;
+        }
+
         List<string> names = [.. entry.Name.Numbers];
         List<int> values = [.. numbers];
         if (entry.LayerAttribute is string attribute)

@@ -24,6 +24,11 @@ internal sealed record NameMapEntry
     /// <summary>The attribute of the tensor that is its layer, where the name holds none.</summary>
     public string? LayerAttribute { get; init; }
 
+    /// <summary>
+    /// Which call of its module it is of, where the dump counts them (<c>call</c>); a second call has its own lines.
+    /// </summary>
+    public int Call { get; init; } = 1;
+
     /// <summary>The axes that it may have, one list per form; empty for those of the tap.</summary>
     public IReadOnlyList<IReadOnlyList<AxisName>> Axes { get; init; } = [];
 

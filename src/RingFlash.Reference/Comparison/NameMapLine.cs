@@ -49,6 +49,7 @@ internal static class NameMapLine
             Name = NamePattern.Parse("-", file, place),
             Target = target,
             TargetName = line.OptionalText(key)!,
+            Call = line.OptionalInteger("call", 1, 1000) ?? 1,
             LayerAttribute = line.OptionalText("layer"),
             Axes = ReadAxes(line),
             Tokens = (TokenChoice)Choice(line, "tokens", "all", "last", "all or last"),

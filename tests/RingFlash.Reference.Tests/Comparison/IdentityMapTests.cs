@@ -32,7 +32,7 @@ public sealed class IdentityMapTests
         Candidate candidate = new CandidateReader(golden.Configuration, golden.Input).Read(golden.Dump());
         golden.AssertSame(candidate, golden.Names);
         Assert.Contains(candidate.Notes, note => note.StartsWith(
-            "names read by the map ringflash", System.StringComparison.Ordinal));
+            "names read by the map ringflash, which knows", System.StringComparison.Ordinal));
     }
 
     [Fact]

@@ -5,6 +5,7 @@ using System.Globalization;
 using System.Linq;
 using RingFlash.Reference.Checkpoint;
 using RingFlash.Reference.Comparison;
+using RingFlash.Reference.Numerics;
 using Xunit;
 
 namespace RingFlash.Reference.Tests.Comparison;
@@ -105,6 +106,69 @@ public sealed class ShippedMapTests
         golden.AssertSame(candidate, taps);
         Assert.Empty(candidate.Unmapped);
         Assert.Contains(candidate.Notes, note => note.Contains("routed to it only", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void A_second_call_of_a_module_is_that_of_the_multi_token_layer()
+    {
+        MemoryDump dump = new();
+        foreach ((string tap, string name, string call) in new[]
+        {
+            ("model.word_embeddings.output", "model.word_embeddings.outputs", "1"),
+            ("mtp.0.word_embeddings.output", "model.word_embeddings.outputs", "2"),
+            ("mtp.0.logits", "lm_head.outputs", "2"),
+        })
+        {
+            dump.Add(
+                "BailingMoeV2ForCausalLM." + name,
+                ElementType.Float32,
+                golden.Floats[tap],
+                [("call", call)],
+                golden.Shapes[tap]);
+        }
+
+        dump.Add("model.norm.output", ElementType.Float32, new float[Rows * Hidden], [("call", "3")], 2, 24, Hidden);
+        Candidate candidate = Read(dump, "transformers");
+        golden.AssertSame(
+            candidate, ["model.word_embeddings.output", "mtp.0.word_embeddings.output", "mtp.0.logits"]);
+        Assert.Equal(["model.norm.output"], candidate.Unmapped);
+    }
+
+    [Fact]
+    public void The_input_of_the_multi_token_layer_is_no_layers_output()
+    {
+        MemoryDump dump = new();
+        golden.AddTo(dump, "model.layers.2.output", "model.layers.3.inputs.args.0");
+        dump.Add("model.layers.4.inputs.args.0", new float[Rows * Hidden], 2, 24, Hidden);
+        golden.AssertSame(Read(dump, "transformers"), ["model.layers.2.output"]);
+    }
+
+    [Fact]
+    public void Dense_routing_with_another_number_of_experts_is_refused_when_it_is_read()
+    {
+        float[] probabilities = [.. Enumerable.Range(0, Rows * 16).Select(index => index % 16 < 4 ? 0.5f : 0f)];
+        probabilities[(7 * 16) + 9] = 0.5f;
+        MemoryDump dump = new MemoryDump().Add("decoder.layers.1.mlp.router.output.0", probabilities, Rows, 16);
+        CandidateTap tap = Read(dump, "megatron").Taps["model.layers.1.mlp.gate.topk_weight"];
+        tap.ReadSingle(0, new float[7 * 4]);
+        InvalidInputException refusal =
+            Assert.Throws<InvalidInputException>(() => tap.ReadSingle(0, new float[8 * 4]));
+        Assert.Contains("row 7 has 5 experts", refusal.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Msprobe_names_the_class_and_the_call()
+    {
+        MemoryDump dump = new();
+        golden.AddTo(dump, "model.norm.output", "Module.model.norm.BailingMoeV2RMSNorm.forward.0.output.0");
+        golden.AddTo(
+            dump, "model.layers.2.output", "Module.model.layers.2.BailingMoeV2DecoderLayer.forward.0.output.0");
+        golden.AddTo(
+            dump,
+            "model.layers.2.mlp.gate.topk_idx",
+            "Module.model.layers.2.mlp.gate.BailingMoeV2Gate.forward.0.output.0");
+        golden.AssertSame(
+            Read(dump, null), ["model.norm.output", "model.layers.2.output", "model.layers.2.mlp.gate.topk_idx"]);
     }
 
     [Fact]
