@@ -16,6 +16,8 @@ internal static class OutputFile
 
     private static readonly string[] CaseFiles = ["case.json", "config.json"];
 
+    private static readonly string[] ReportExtensions = [".html", ".json", ".xml"];
+
     /// <summary>Checks one output path.</summary>
     /// <param name="path">The path as the user gave it.</param>
     /// <param name="option">The option, for the message.</param>
@@ -59,7 +61,9 @@ internal static class OutputFile
             throw new EnvironmentException(path, $"the folder {folder} does not exist");
         }
 
-        if (inputs.Contains(target, StringComparer.Ordinal) || IsCaseFile(target, folder))
+        if (inputs.Contains(target, StringComparer.Ordinal)
+            || IsCaseFile(target, folder)
+            || inputs.Any(input => IsDumpFile(target, input)))
         {
             throw new UsageException($"{option} {path}: is an input; writing would destroy it");
         }
@@ -72,6 +76,30 @@ internal static class OutputFile
 
         return target;
     }
+
+    /// <summary>Refuses one file for two outputs: the second would replace the first.</summary>
+    /// <param name="outputs">Options with their full paths, null for those not given.</param>
+    /// <exception cref="UsageException">Two are the same.</exception>
+    public static void RefuseSame(params ReadOnlySpan<(string Option, string? Path)> outputs)
+    {
+        for (int later = 1; later < outputs.Length; later++)
+        {
+            for (int earlier = 0; earlier < later; earlier++)
+            {
+                if (outputs[later].Path is string path && outputs[earlier].Path == path)
+                {
+                    throw new UsageException($"{outputs[earlier].Option} and {outputs[later].Option} both name {path}");
+                }
+            }
+        }
+    }
+
+    // A report may replace an older report in the folder that it is about, and nothing else there.
+    private static bool IsDumpFile(string target, string input) =>
+        File.Exists(target)
+        && target.StartsWith(
+            Path.TrimEndingDirectorySeparator(input) + Path.DirectorySeparatorChar, StringComparison.Ordinal)
+        && !ReportExtensions.Contains(Path.GetExtension(target), StringComparer.OrdinalIgnoreCase);
 
     // By name and neighbourhood and not by comparing paths: a link or a mount gives one file two paths.
     private static bool IsCaseFile(string target, string folder)

@@ -106,6 +106,7 @@ internal static class Program
             GenerateCommand.Create(context),
             BenchCommand.Create(context),
             ServeCommand.Create(context),
+            ServerCommand.Create(context),
         };
         root.HelpName = "ringflash";
         foreach (Option option in root.Options)

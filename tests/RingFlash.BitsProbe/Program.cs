@@ -28,6 +28,7 @@ internal static class Program
     private static int Main()
     {
         Console.WriteLine($"flag Avx512F {Avx512F.IsSupported}");
+        Console.WriteLine($"flag Avx512Vbmi {Avx512Vbmi.IsSupported}");
         Console.WriteLine($"flag Avx2 {Avx2.IsSupported}");
         Console.WriteLine($"flag Vector512.IsHardwareAccelerated {Vector512.IsHardwareAccelerated}");
         Console.WriteLine($"flag Vector256.IsHardwareAccelerated {Vector256.IsHardwareAccelerated}");

@@ -17,7 +17,7 @@ namespace RingFlash.Devices;
 /// Kernels at the published sizes against their floors. Each is checked against the host first, on a few rows of a set
 /// that is timed later; sets are rotated, so that nothing is read from a cache.
 /// </summary>
-internal sealed class KernelBenchmarks(
+internal sealed partial class KernelBenchmarks(
     KernelHost host, DeviceCeilings ceilings, MeasuredCeilings limits, bool isRehearsal) : IDisposable
 {
     /// <summary>What the sets of a case take together: several times the second-level cache of any card.</summary>
@@ -49,7 +49,14 @@ internal sealed class KernelBenchmarks(
             Rowwise("SwiGlu", tokens, inner, 3, (x, other, y) =>
                 SwiGlu.Launch<Float32Precision>(host, x, other, y), (x, other, y) =>
                 SwiGlu.Apply<Float32Precision>(ExecutionEngine.Vector512, x, other, y));
+            Router(model, tokens);
+            Embedding(model, tokens);
         }
+
+        Attention(model, tokens: 1, past: isRehearsal ? 5 : 4095);
+        Attention(model, tokens: 1, past: isRehearsal ? 140 : 32767);
+        Attention(model, tokens: isRehearsal ? 3 : 1024, past: 0);
+        Loss(model, isRehearsal ? 3 : 256);
 
         foreach (ElementType type in new[] { ElementType.BFloat16, ElementType.Float8E4M3 })
         {
@@ -58,6 +65,9 @@ internal sealed class KernelBenchmarks(
             Projection(type, isRehearsal ? 2 : 512, hidden, queryKeyValue, fast: false);
             Projection(type, prompt, hidden, queryKeyValue, fast: true);
             Projection(type, prompt, inner, hidden, fast: true);
+            Experts(model, type, 1, fast: false);
+            Experts(model, type, prompt, fast: false);
+            Experts(model, type, isRehearsal ? 1 : prompt, fast: true);
         }
 
         Projection(ElementType.BFloat16, 1, hidden, vocabulary, fast: false);
@@ -105,9 +115,7 @@ internal sealed class KernelBenchmarks(
             type,
             [outputs, inputs]))];
         SyntheticSource source = new("benchmark", 1, tensors);
-        WeightMatrix[] matrices = [.. tensors.Select(tensor => type == ElementType.Float8E4M3
-            ? (WeightMatrix)new SyntheticFloat8Matrix(source, tensor)
-            : new SourceMatrix(source, tensor, roundToBFloat16: false))];
+        WeightMatrix[] matrices = [.. tensors.Select(tensor => MatrixOf(source, tensor))];
         DeviceWeight[] weights = [.. matrices.Select(matrix => DeviceWeight.Upload(host, matrix, workers))];
         try
         {
@@ -160,6 +168,11 @@ internal sealed class KernelBenchmarks(
             }
         }
     }
+
+    private static WeightMatrix MatrixOf(SyntheticSource source, TensorInfo tensor) =>
+        tensor.ElementType == ElementType.Float8E4M3
+            ? new SyntheticFloat8Matrix(source, tensor)
+            : new SourceMatrix(source, tensor, roundToBFloat16: false);
 
     private bool IsRight(float[] x, WeightMatrix matrix, float[] y, bool fast)
     {

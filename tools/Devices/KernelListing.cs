@@ -48,7 +48,8 @@ internal static class KernelListing
         output.WriteLine();
         output.WriteLine($"{kernels.Count} kernels. b32 … pred: virtual registers, which the driver maps to fewer;");
         output.WriteLine("ld16: loads of 16 bytes, ld: other loads from global memory, st: stores to it;");
-        output.WriteLine("mma: tensor core instructions; copy: cp.async; bar: barriers; lines: instructions in the text");
+        output.WriteLine("mma: tensor core instructions; ldm: ldmatrix; copy: cp.async; bar: barriers;");
+        output.WriteLine("lines: instructions in the text");
         return 0;
     }
 

@@ -66,7 +66,7 @@ internal sealed class ModelBenchmarks(KernelHost host, MeasuredCeilings limits, 
     {
         int prompt = isRehearsal ? 64 : 4096, steps = isRehearsal ? 1 : 64;
         RingFlashModel<float> forward = new(model, weights, operators);
-        KeyValueCache<float> cache = new(model, batch: 1, capacity: prompt + steps);
+        using KeyValueCache<float> cache = new(model, batch: 1, capacity: prompt + steps);
         string size = string.Create(CultureInfo.InvariantCulture, $"{prompt} tokens");
         List<double> seconds = [];
         float[] logits = [];

@@ -12,7 +12,7 @@ internal sealed partial class PtxText(string text)
 {
     /// <summary>The table's head.</summary>
     public static IReadOnlyList<string> Columns { get; } =
-        ["b32", "f32", "b64", "pred", "ld16", "ld", "st", "mma", "copy", "bar", "lines"];
+        ["b32", "f32", "b64", "pred", "ld16", "ld", "st", "mma", "ldm", "copy", "bar", "lines"];
 
     /// <summary>The text.</summary>
     public string Text => text;
@@ -32,6 +32,7 @@ internal sealed partial class PtxText(string text)
             Count(@"\bld\.global\b") - vectors,
             Count(@"\bst\.global\b"),
             Count(@"\bmma\.sync\b"),
+            Count(@"\bldmatrix\.sync\b"),
             Count(@"\bcp\.async\.cg\b"),
             Count(@"\bbar\.sync\b"),
             Body().Count(line => line.EndsWith(';') && !line.StartsWith('.')),

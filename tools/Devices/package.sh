@@ -17,7 +17,7 @@ for project in tools/Devices/RingFlash.Devices.csproj tests/RingFlash.Reference.
         -p:SatelliteResourceLanguages=en -p:ValidateExecutableReferencesMatchSelfContained=false \
         -m:1 -v:quiet -nologo -o "$package/bin"
 done
-rm -rf "$package"/bin/*.xml "$package"/bin/*.pdb "$package/bin/createdump"
+rm -rf "$package"/bin/*.xml "$package"/bin/*.pdb "$package/bin/createdump" "$package/bin/Microsoft.CodeCoverage"
 
 cp RingFlash.Reference.sln LICENSE "$package"
 cp golden/manifest.json "$package/golden"

@@ -56,6 +56,7 @@ internal static class CaptureCommand
             HelpName = "PRECISION",
             DefaultValueFactory = _ => "float32",
         };
+        Option<string> engine = EngineWords.One();
         Option<string?> taps = new("--taps")
         {
             Description = "What is kept, as sparse as another program's dump, instead of layer outputs, router scores "
@@ -81,7 +82,7 @@ internal static class CaptureCommand
             "ringflash capture synthetic:tiny@7 --ids 1,2,3 --mistake rotary.missing --taps mlp,logits --out broken",
             "ringflash verify flash-3-case --model flash-3")
         {
-            model, ids, output, layers, precision, taps, mistake, memoryLimit, json,
+            model, ids, output, layers, precision, engine, taps, mistake, memoryLimit, json,
         };
         command.SetAction((parsed, cancellation) => Task.FromResult(Run(
             new Request(
@@ -90,6 +91,7 @@ internal static class CaptureCommand
                 parsed.GetValue(output)!,
                 parsed.GetValue(layers),
                 parsed.GetValue(precision)!,
+                parsed.GetValue(engine)!,
                 parsed.GetValue(taps),
                 parsed.GetValue(mistake),
                 parsed.GetValue(memoryLimit),
@@ -110,6 +112,7 @@ internal static class CaptureCommand
             _ => throw new UsageException(
                 $"--precision: '{request.Precision}' is not a precision; known are float32, bfloat16"),
         };
+        ExecutionEngine engine = EngineWords.ParseOne(request.Engine, request.MemoryLimit);
         NamedMistake? mistake = request.Mistake is null ? null : MistakeCatalogue.Find(request.Mistake)
             ?? throw new UsageException(
                 $"--mistake: '{request.Mistake}' is not in the catalogue; ringflash diagnose --list shows it");
@@ -123,6 +126,7 @@ internal static class CaptureCommand
         {
             Layers = ranges is null ? null : Expand(ranges, model.Configuration),
             BFloat16 = underBFloat16,
+            Engine = engine,
             Taps = request.Taps is null ? null : ParseTaps(request.Taps),
             Variation = mistake?.Make(),
             VariationName = mistake?.Name ?? string.Empty,
@@ -197,7 +201,7 @@ internal static class CaptureCommand
         ReportText text = new(ReportConsole.Create(context.Output, context.Colour));
         text.Line(
             $"{NumberText.Count(result.Values)} values in {result.TapCount} taps of {tokens} tokens, "
-            + $"{request.Precision}, in {NumberText.Time(elapsed)}");
+            + $"{request.Precision}, {request.Engine}, in {NumberText.Time(elapsed)}");
         bool synthetic = result.Weights.Count == 0;
         text.Line(synthetic
             ? "weights: synthetic, made again when the case is verified"
@@ -227,6 +231,7 @@ internal static class CaptureCommand
         json.WriteString("model", request.Model);
         json.WriteString("folder", result.Folder);
         json.WriteString("precision", request.Precision);
+        json.WriteString("engine", request.Engine);
         json.WriteNumber("tokens", ids.Length);
         json.WriteNumber("taps", result.TapCount);
         json.WriteNumber("values", result.Values);
@@ -241,6 +246,7 @@ internal static class CaptureCommand
         string Output,
         string? Layers,
         string Precision,
+        string Engine,
         string? Taps,
         string? Mistake,
         string? MemoryLimit,

@@ -1,5 +1,8 @@
 using System;
+using System.Collections.Generic;
 using System.CommandLine;
+using System.IO;
+using System.Linq;
 using System.Threading;
 using System.Threading.Tasks;
 using RingFlash.Cli.Reports;
@@ -38,20 +41,28 @@ internal static class CompareCommand
             HelpName = "N",
             DefaultValueFactory = _ => Environment.ProcessorCount,
         };
+        Option<string?> html = new("--html")
+        {
+            Description = "Write the report as one HTML page with pictures, which opens offline.",
+            HelpName = "FILE",
+        };
         Option<string?> json = new("--json") { Description = "Write the whole report as JSON.", HelpName = "FILE" };
+        Option<string?> junit = new("--junit") { Description = "Write the verdicts as JUnit XML.", HelpName = "FILE" };
         ToolCommand command = new(
             "compare",
             "Compares tensors that another program dumped with the reference, and names the first wrong operator.",
-            "ringflash compare golden/tiny-f32 my-dump",
+            "ringflash compare golden/tiny-f32 my-dump --html report.html",
             "ringflash compare synthetic:tiny@7 vllm-dump --map vllm --ids 1,2,3",
-            "ringflash compare Ring-mini-2.0 transformers-dump --precision bfloat16 --json report.json");
+            "ringflash compare Ring-mini-2.0 their-dump --precision bfloat16 --json report.json --junit report.xml");
         arguments.AddTo(command);
         command.Add(precision);
         command.Add(mode);
         command.Add(allowMissing);
         command.Add(taps);
         command.Add(threads);
+        command.Add(html);
         command.Add(json);
+        command.Add(junit);
         command.SetAction((parsed, cancellation) =>
         {
             ComparisonOptions options = Modes(parsed.GetValue(mode)!) with
@@ -65,7 +76,12 @@ internal static class CompareCommand
             };
             ComparisonRequest request = arguments.Of(parsed);
             return Task.FromResult(Run(
-                request, options, parsed.GetValue(taps), parsed.GetValue(json), context, cancellation));
+                request,
+                options,
+                parsed.GetValue(taps),
+                new Files(parsed.GetValue(html), parsed.GetValue(json), parsed.GetValue(junit)),
+                context,
+                cancellation));
         });
         return command;
     }
@@ -74,12 +90,23 @@ internal static class CompareCommand
         ComparisonRequest request,
         ComparisonOptions options,
         bool everyTap,
-        string? jsonPath,
+        Files files,
         ToolContext context,
         CancellationToken cancellation)
     {
-        string? json = OutputFile.Check(jsonPath, "--json", context.CurrentDirectory, [request.Candidate]);
-        using ComparisonInputs inputs = ComparisonInputs.Open(request, context.CurrentDirectory);
+        string here = context.CurrentDirectory;
+        IReadOnlyList<string> read =
+        [
+            .. new[] { request.Candidate, request.Reference, request.Model, request.Map }
+                .Where(path => !string.IsNullOrWhiteSpace(path) && !path.Contains('\0'))
+                .Select(path => Path.GetFullPath(path!, here)),
+        ];
+        string? html = OutputFile.Check(files.Html, "--html", here, read);
+        string? json = OutputFile.Check(files.Json, "--json", here, read);
+        string? junit = OutputFile.Check(files.Junit, "--junit", here, read);
+        OutputFile.RefuseSame(("--html", html), ("--json", json), ("--junit", junit));
+        using ComparisonInputs inputs = ComparisonInputs.Open(request, here);
+        options = options with { Preflight = inputs.Preflight(request.Candidate, here, cancellation).Lines };
         ComparisonReport report = TerminalProgress.Run<(string Step, double Fraction), ComparisonReport>(
             context,
             at => at,
@@ -87,9 +114,19 @@ internal static class CompareCommand
         cancellation.ThrowIfCancellationRequested();
         new CompareReportTable(ReportConsole.Create(context.Output, context.Colour), inputs.Tokenizer)
             .Write(report, everyTap);
+        if (html is not null)
+        {
+            CompareReportHtml.Save(html, report, inputs.Tokenizer, here);
+        }
+
         if (json is not null)
         {
             CompareReportJson.Save(json, report);
+        }
+
+        if (junit is not null)
+        {
+            CompareReportJunit.Save(junit, report);
         }
 
         return report.ExitCode;
@@ -117,4 +154,6 @@ internal static class CompareCommand
     public static string? ParsePrecision(string? word) => word is null or "float32" or "bfloat16" or "fp8"
         ? word
         : throw new UsageException($"--precision: '{word}' is not a precision; known are float32, bfloat16, fp8");
+
+    private sealed record Files(string? Html, string? Json, string? Junit);
 }

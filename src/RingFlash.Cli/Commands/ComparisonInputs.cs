@@ -3,6 +3,7 @@ using System.Collections.Generic;
 using System.Globalization;
 using System.IO;
 using System.Linq;
+using System.Threading;
 using RingFlash.Reference.Comparison;
 using RingFlash.Reference.Configuration;
 using RingFlash.Reference.Dumps;
@@ -127,6 +128,21 @@ internal sealed class ComparisonInputs : IDisposable
             throw;
         }
     }
+
+    /// <summary>Looks at what must be equal before any number is compared.</summary>
+    /// <param name="path">The dump, as it was typed.</param>
+    /// <param name="currentDirectory">Where relative paths start.</param>
+    /// <param name="cancellation">Stops between pieces of weights.</param>
+    /// <returns>What was found.</returns>
+    public PreflightReport Preflight(string path, string currentDirectory, CancellationToken cancellation) =>
+        RingFlash.Reference.Comparison.Preflight.Run(
+            Reference.Configuration,
+            Reference.Input,
+            Reference.Weights,
+            Candidate,
+            Path.GetFullPath(path, currentDirectory),
+            Folder,
+            cancellation);
 
     /// <inheritdoc/>
     public void Dispose()

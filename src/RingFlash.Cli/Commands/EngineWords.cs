@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.CommandLine;
 using System.Linq;
 using RingFlash.Reference.Devices;
 using RingFlash.Reference.Numerics;
@@ -21,8 +22,39 @@ internal static class EngineWords
     private static readonly ExecutionEngine[] Known = Enum.GetValues<ExecutionEngine>();
 
     /// <summary>The words, as help and messages list them.</summary>
-    public static string List { get; } =
-        string.Join(", ", [.. Known.Select(engine => engine.Word()), "all"]);
+    public static string List => $"{Names}, all";
+
+    private static string Names { get; } = string.Join(", ", Known.Select(engine => engine.Word()));
+
+    /// <summary><c>--engine</c> of a command that runs one.</summary>
+    /// <returns>The option; its value is for <see cref="ParseOne"/>.</returns>
+    public static Option<string> One() => new("--engine")
+    {
+        Description = $"Who computes: {Names}. The bits are the same.",
+        HelpName = "ENGINE",
+        DefaultValueFactory = _ => ExecutionEngine.Vector512.Word(),
+    };
+
+    /// <summary>Reads one word.</summary>
+    /// <param name="text">The option's value.</param>
+    /// <param name="memoryLimit">What <c>--memory-limit</c> says; null when it was not given.</param>
+    /// <returns>The engine.</returns>
+    /// <exception cref="UsageException">It is not an engine, or not one whose memory can be limited.</exception>
+    /// <exception cref="EnvironmentException">The engine is not here.</exception>
+    public static ExecutionEngine ParseOne(string text, string? memoryLimit)
+    {
+        if (Known.Where(engine => engine.Word() == text).ToArray() is not [ExecutionEngine engine])
+        {
+            throw new UsageException($"--engine: '{text}' is not an engine; known are {Names}");
+        }
+
+        if (engine.IsDevice() && memoryLimit is not null)
+        {
+            throw new UsageException($"--memory-limit: engine {text} holds the weights in its device's memory");
+        }
+
+        return Present(engine);
+    }
 
     /// <summary>Reads a comma list of words.</summary>
     /// <param name="text">The option's value.</param>
@@ -42,9 +74,7 @@ internal static class EngineWords
             }
             else if (Known.Where(engine => engine.Word() == word).ToArray() is [ExecutionEngine known])
             {
-                engines.Add(Missing(known) is { } absent
-                    ? throw new EnvironmentException($"engine {word} is not available", absent.Reason)
-                    : known);
+                engines.Add(Present(known));
             }
             else
             {
@@ -54,6 +84,10 @@ internal static class EngineWords
 
         return (engines.Distinct().ToArray(), missing.Distinct().ToArray());
     }
+
+    private static ExecutionEngine Present(ExecutionEngine engine) => Missing(engine) is { } absent
+        ? throw new EnvironmentException($"engine {absent.Engine} is not available", absent.Reason)
+        : engine;
 
     private static MissingEngine? Missing(ExecutionEngine engine) =>
         engine == ExecutionEngine.Cuda && KernelHost.WhyNoCuda() is string reason

@@ -9,6 +9,7 @@ using System.Threading.Tasks;
 using RingFlash.Cli.Reports;
 using RingFlash.Reference.Checkpoint;
 using RingFlash.Reference.Generation;
+using RingFlash.Reference.Numerics;
 using RingFlash.Reference.Tokenization;
 
 namespace RingFlash.Cli.Commands;
@@ -45,6 +46,8 @@ internal static class GenerateCommand
         string modelName = parsed.GetValue(options.Model)!;
         string? json = OutputFile.Check(parsed.GetValue(options.Json), "--json", context.CurrentDirectory, []);
         SamplingOptions sampling = Sampling(options, parsed);
+        ExecutionEngine engine =
+            EngineWords.ParseOne(parsed.GetValue(options.Engine)!, parsed.GetValue(options.MemoryLimit));
         long? memoryLimit = parsed.GetValue(options.MemoryLimit) is string size
             ? ByteSize.Parse(size, "--memory-limit")
             : null;
@@ -80,6 +83,7 @@ internal static class GenerateCommand
         GenerationSettings settings = new(
             parsed.GetValue(options.Precision)!, limits, parsed.GetValue(options.Yarn), memoryLimit)
         {
+            Engine = engine,
             CachedTokens = prompts.Sum(prompt => (long)prompt.Ids.Count + sampling.MaxTokens!.Value),
         };
         await using GenerationModel running = GenerationModel.Start(model, settings, tokenizer);
@@ -285,6 +289,8 @@ internal static class GenerateCommand
             DefaultValueFactory = _ => "float32",
         };
 
+        public Option<string> Engine { get; } = EngineWords.One();
+
         public Option<string?> MemoryLimit { get; } = new("--memory-limit")
         {
             Description = "Take no more memory than this in all, e.g. 8GB. Default: three quarters of the machine. The "
@@ -304,7 +310,7 @@ internal static class GenerateCommand
             [
                 Prompt, Messages, Ids, Template, Plain, MaxTokens, Temperature, TopK, TopP, MinP, RepetitionPenalty,
                 PresencePenalty, FrequencyPenalty, Seed, Stop, StopIds, IgnoreEndOfSequence, Speculative, Yarn, Context,
-                LogProbabilities, Precision, MemoryLimit, Json,
+                LogProbabilities, Precision, Engine, MemoryLimit, Json,
             ];
             foreach (Option option in all)
             {

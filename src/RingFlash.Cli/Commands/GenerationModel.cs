@@ -6,6 +6,7 @@ using RingFlash.Reference.Generation;
 using RingFlash.Reference.Model;
 using RingFlash.Reference.Numerics;
 using RingFlash.Reference.Tokenization;
+using RingFlash.Reference.Verification;
 
 namespace RingFlash.Cli.Commands;
 
@@ -14,12 +15,19 @@ internal sealed class GenerationModel : IAsyncDisposable
 {
     private readonly ModelName model;
     private readonly WorkerPool workers;
+    private readonly EngineOperators devices;
     private readonly WeightResidency? residency;
 
-    private GenerationModel(ModelName model, WorkerPool workers, WeightResidency? residency, GenerationEngine engine)
+    private GenerationModel(
+        ModelName model,
+        WorkerPool workers,
+        EngineOperators devices,
+        WeightResidency? residency,
+        GenerationEngine engine)
     {
         this.model = model;
         this.workers = workers;
+        this.devices = devices;
         this.residency = residency;
         Engine = engine;
     }
@@ -52,13 +60,19 @@ internal sealed class GenerationModel : IAsyncDisposable
             : model.Configuration;
         ModelWeights weights = new(model.Weights, configuration, underBFloat16);
         WorkerPool workers = new(Environment.ProcessorCount);
+        EngineOperators devices = new();
         WeightResidency? residency = null;
         try
         {
-            residency = Residency(weights, configuration, settings, workers.ThreadCount);
-            ForwardOperators<float> operators = underBFloat16
-                ? new Float32Operators<BFloat16Precision>(ExecutionEngine.Vector512, workers)
-                : new Float32Operators<Float32Precision>(ExecutionEngine.Vector512, workers);
+            residency = settings.Engine.IsDevice()
+                ? null
+                : Residency(weights, configuration, settings, workers.ThreadCount);
+            ForwardOperators<float> operators = devices.Create(settings.Engine, settings.Precision, workers);
+            if (settings.Engine == ExecutionEngine.Cuda)
+            {
+                operators.Prepare(weights);
+            }
+
             GenerationEngine engine = new(
                 configuration,
                 weights,
@@ -66,11 +80,12 @@ internal sealed class GenerationModel : IAsyncDisposable
                 settings.Limits,
                 tokenizer,
                 model.Folder is null ? null : StopTokens.Of(model.Folder, configuration));
-            return new GenerationModel(model, workers, residency, engine);
+            return new GenerationModel(model, workers, devices, residency, engine);
         }
         catch
         {
             residency?.Dispose();
+            devices.Dispose();
             workers.Dispose();
             throw;
         }
@@ -89,6 +104,7 @@ internal sealed class GenerationModel : IAsyncDisposable
     {
         await Engine.DisposeAsync().ConfigureAwait(false);
         residency?.Dispose();
+        devices.Dispose();
         workers.Dispose();
         model.Dispose();
     }
@@ -118,6 +134,9 @@ internal sealed class GenerationModel : IAsyncDisposable
 /// <param name="MemoryLimit">Bytes in all; null for three quarters of the machine.</param>
 internal sealed record GenerationSettings(string Precision, GenerationLimits Limits, double? Yarn, long? MemoryLimit)
 {
+    /// <summary>Who computes.</summary>
+    public ExecutionEngine Engine { get; init; } = ExecutionEngine.Vector512;
+
     /// <summary>The most tokens that all caches together come to hold; their memory is not the weights'.</summary>
     public required long CachedTokens { get; init; }
 }

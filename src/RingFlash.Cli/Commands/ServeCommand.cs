@@ -93,6 +93,7 @@ internal static class ServeCommand
             HelpName = "PRECISION",
             DefaultValueFactory = _ => "float32",
         };
+        Option<string> engine = EngineWords.One();
         Option<string?> memoryLimit = new("--memory-limit")
         {
             Description = "Take no more memory than this in all, e.g. 8GB. Default: three quarters of the machine.",
@@ -110,7 +111,7 @@ internal static class ServeCommand
             "ringflash serve Ring-mini-2.0 --host 0.0.0.0   # with RINGFLASH_API_KEY set")
         {
             model, host, port, apiKey, name, template, splitReasoning, plain, routedExperts, maxLogProbabilities,
-            running, waiting, contextTokens, cacheTokens, yarn, precision, memoryLimit, timeout,
+            running, waiting, contextTokens, cacheTokens, yarn, precision, engine, memoryLimit, timeout,
         };
         command.SetAction((parsed, cancellation) =>
         {
@@ -142,6 +143,7 @@ internal static class ServeCommand
                 parsed.GetValue(yarn),
                 parsed.GetValue(memoryLimit) is string size ? ByteSize.Parse(size, "--memory-limit") : null)
             {
+                Engine = EngineWords.ParseOne(parsed.GetValue(engine)!, parsed.GetValue(memoryLimit)),
                 CachedTokens = 0, // known when the model is
             };
             ChatFormat? format = parsed.GetValue(template) is string word ? TemplateName.Parse(word) : null;

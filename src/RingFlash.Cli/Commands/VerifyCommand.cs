@@ -60,6 +60,11 @@ internal static class VerifyCommand
         };
         Option<bool> taps = new("--taps") { Description = "Show every tap of every run, not only those over budget." };
         Option<string?> json = new("--json") { Description = "Write the whole report as JSON.", HelpName = "FILE" };
+        Option<string?> html = new("--html")
+        {
+            Description = "Write the report as one HTML page with pictures, which opens offline.",
+            HelpName = "FILE",
+        };
         Option<string?> junit = new("--junit") { Description = "Write the verdicts as JUnit XML.", HelpName = "FILE" };
 
         ToolCommand command = new(
@@ -67,9 +72,9 @@ internal static class VerifyCommand
             "Checks golden cases: runs the model on each and compares every tap with the reference's own.",
             "ringflash verify",
             "ringflash verify golden/tiny-f32 --engine all --mode isolated --taps",
-            "ringflash verify --filter layers.3.mlp --json report.json --junit report.xml")
+            "ringflash verify --filter layers.3.mlp --html report.html --json report.json --junit report.xml")
         {
-            paths, engine, mode, filter, model, memoryLimit, threads, taps, json, junit,
+            paths, engine, mode, filter, model, memoryLimit, threads, taps, html, json, junit,
         };
         command.SetAction((parsed, cancellation) =>
         {
@@ -82,6 +87,7 @@ internal static class VerifyCommand
                 parsed.GetValue(memoryLimit) is string limit ? ByteSize.Parse(limit, "--memory-limit") : null,
                 parsed.GetValue(threads),
                 parsed.GetValue(taps),
+                parsed.GetValue(html),
                 parsed.GetValue(json),
                 parsed.GetValue(junit));
             return Task.FromResult(Run(request, context, cancellation));
@@ -100,12 +106,10 @@ internal static class VerifyCommand
         }
 
         IReadOnlyList<string> paths = FindInputs(request.Paths, context.CurrentDirectory);
+        string? html = OutputFile.Check(request.Html, "--html", context.CurrentDirectory, paths);
         string? json = OutputFile.Check(request.Json, "--json", context.CurrentDirectory, paths);
         string? junit = OutputFile.Check(request.Junit, "--junit", context.CurrentDirectory, paths);
-        if (json is not null && json == junit)
-        {
-            throw new UsageException($"--json and --junit both name {request.Json}");
-        }
+        OutputFile.RefuseSame(("--html", html), ("--json", json), ("--junit", junit));
 
         VerifyOptions options = new()
         {
@@ -123,6 +127,11 @@ internal static class VerifyCommand
 
         IAnsiConsole console = ReportConsole.Create(context.Output, context.Colour);
         new VerifyReportTable(console).Write(report, missing, request.Taps);
+        if (html is not null)
+        {
+            VerifyReportHtml.Save(html, report, missing, context.CurrentDirectory);
+        }
+
         if (json is not null)
         {
             VerifyReportJson.Save(json, report, missing);
@@ -183,6 +192,7 @@ internal static class VerifyCommand
         long? MemoryLimit,
         int Threads,
         bool Taps,
+        string? Html,
         string? Json,
         string? Junit);
 }

@@ -64,6 +64,7 @@ internal static class CompareReportJson
         Strings(json, "unmapped", report.Unmapped);
         Strings(json, "notDumped", report.NotDumped);
         Strings(json, "notCompared", report.NotCompared);
+        Strings(json, "unseen", report.Unseen);
         Strings(json, "notes", report.Notes);
         Strings(json, "variants", report.Variants);
         json.WriteStartArray("isolated");

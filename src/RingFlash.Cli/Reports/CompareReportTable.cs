@@ -16,6 +16,8 @@ namespace RingFlash.Cli.Reports;
 /// </summary>
 internal sealed class CompareReportTable
 {
+    private const int MostFailures = 12;
+
     private readonly IAnsiConsole _console;
     private readonly ReportText _text;
     private readonly ModelTokenizer? _tokenizer;
@@ -43,7 +45,10 @@ internal sealed class CompareReportTable
         }
 
         TapFinding[] shown =
-            [.. report.Isolated.Where(finding => everyTap || finding.Verdict == Verdict.Failed).Take(everyTap ? int.MaxValue : 12)];
+        [
+            .. report.Isolated.Where(finding => everyTap || finding.Verdict == Verdict.Failed)
+                .Take(everyTap ? int.MaxValue : MostFailures),
+        ];
         if (shown.Length > 0)
         {
             _text.Blank();
@@ -96,7 +101,11 @@ internal sealed class CompareReportTable
         Names("missing: ", report.Missing);
         Names("claimed twice, not used: ", report.Doubles);
         Names("unknown names: ", report.Unmapped);
-        Names("not compared: ", report.NotCompared);
+        foreach (IGrouping<string, string> reason in report.NotCompared.GroupBy(line => line.Split(": ", 2)[^1]))
+        {
+            Names($"not compared, {reason.Key}: ", [.. reason.Select(line => line.Split(": ", 2)[0])]);
+        }
+
         Names("kinds not in the dump: ", report.NotDumped);
         _text.Blank();
     }
@@ -230,13 +239,7 @@ internal sealed class CompareReportTable
         table.Write(_console);
     }
 
-    private string Token(long id, int width)
-    {
-        string number = id.ToString(CultureInfo.InvariantCulture);
-        return _tokenizer is not null && id < _tokenizer.VocabularySize && _tokenizer.Contains((int)id)
-            ? TapName.Wrap($"{number} \"{_tokenizer.TokenText((int)id)}\"", width)
-            : number;
-    }
+    private string Token(long id, int width) => TapName.Wrap(TokenLabel.Of(id, _tokenizer), width);
 
     private void WriteTotals(ComparisonReport report)
     {

@@ -6,6 +6,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using RingFlash.Cli.Commands;
 using RingFlash.Reference.Generation;
+using RingFlash.Reference.Numerics;
 
 namespace RingFlash.Cli.Reports;
 
@@ -36,6 +37,7 @@ internal static class GenerateJson
         json.WriteString("tool", ToolVersion.Text);
         json.WriteString("model", model);
         json.WriteString("precision", settings.Precision);
+        json.WriteString("engine", settings.Engine.Word());
         json.WriteNumber("context", engine.ContextLimit);
         json.WriteString("rotary", engine.Configuration.Rotary.Describe());
         WriteSampling(json, sampling);

@@ -85,7 +85,9 @@ internal static class GrowthSweeps
                 {
                     long before = GC.GetAllocatedBytesForCurrentThread();
                     KeyValueCache<float> cache = new(ModelSlice.Cut(small, 1, Experts), batch: 1, context);
-                    GC.KeepAlive(cache);
+
+                    // Memory is taken at the first use.
+                    GC.KeepAlive((cache.Keys(0).Values, cache.Values(0).Values));
                     return GC.GetAllocatedBytesForCurrentThread() - before;
                 },
             },

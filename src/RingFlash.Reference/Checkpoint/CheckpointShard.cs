@@ -77,10 +77,12 @@ internal sealed class CheckpointShard
     /// <param name="folder">The folder.</param>
     /// <param name="workers">Who makes the pieces.</param>
     /// <param name="onBytes">Told how many more bytes are done; called by several threads.</param>
+    /// <param name="onMade">Told when all pieces of a new file are made: only the disk is waited for from then on, and
+    /// the workers are free.</param>
     /// <param name="cancellation">Stops between pieces.</param>
     /// <returns>What was done.</returns>
     public ShardOutcome Ensure(
-        string folder, WorkerPool workers, Action<long> onBytes, CancellationToken cancellation)
+        string folder, WorkerPool workers, Action<long> onBytes, Action onMade, CancellationToken cancellation)
     {
         string path = Path.Combine(folder, Name);
         long verified = 0;
@@ -92,7 +94,11 @@ internal sealed class CheckpointShard
         onBytes(-Interlocked.Read(ref verified));
         ShardOutcome outcome = File.Exists(path) ? ShardOutcome.Replaced : ShardOutcome.Written;
         AtomicFile.RemoveLeftOvers(path);
-        AtomicFile.WriteAt(path, handle => Write(handle, workers, onBytes, cancellation));
+        AtomicFile.WriteAt(path, handle =>
+        {
+            Write(handle, workers, onBytes, cancellation);
+            onMade();
+        });
         return outcome;
 
         void Verified(long bytes)

@@ -4,6 +4,7 @@ using System.IO;
 using System.Linq;
 using System.Text.Json;
 using System.Threading;
+using System.Threading.Tasks;
 using RingFlash.Reference.Numerics;
 
 namespace RingFlash.Reference.Checkpoint;
@@ -75,7 +76,10 @@ internal sealed class CheckpointWriter
     public long MissingBytes(string folder) =>
         shards.Where(shard => !shard.Exists(folder)).Sum(shard => shard.FileLength);
 
-    /// <summary>Writes all shards, then the index.</summary>
+    /// <summary>
+    /// Writes all shards, then the index. While the disk takes a finished shard, the next one is made; more than one is
+    /// never waited for.
+    /// </summary>
     /// <param name="folder">The folder; no other run may write to it now.</param>
     /// <param name="workers">Who makes the pieces.</param>
     /// <param name="progress">Told where the work stands, by several threads; or null.</param>
@@ -85,25 +89,53 @@ internal sealed class CheckpointWriter
     public IReadOnlyList<ShardResult> Write(
         string folder, WorkerPool workers, IProgress<CheckpointProgress>? progress, CancellationToken cancellation)
     {
-        List<ShardResult> results = [];
+        using CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        List<Task<ShardOutcome>> outcomes = [];
         long done = 0;
-        foreach (CheckpointShard shard in shards)
+        try
         {
-            int number = results.Count + 1;
-            ShardOutcome outcome = shard.Ensure(
-                folder,
-                workers,
-                bytes =>
+            foreach (CheckpointShard shard in shards)
+            {
+                int number = outcomes.Count + 1;
+                TaskCompletionSource made = new();
+                outcomes.Add(Task.Run(() => shard.Ensure(
+                    folder,
+                    workers,
+                    bytes =>
+                    {
+                        long sum = Interlocked.Add(ref done, bytes);
+                        progress?.Report(new CheckpointProgress(number, shards.Length, shard.Name, sum, TotalBytes));
+                    },
+                    made.SetResult,
+                    stop.Token)));
+                Task.WaitAny(made.Task, outcomes[^1]);
+                if (outcomes[^1].IsCompleted)
                 {
-                    long sum = Interlocked.Add(ref done, bytes);
-                    progress?.Report(new CheckpointProgress(number, shards.Length, shard.Name, sum, TotalBytes));
-                },
-                cancellation);
-            results.Add(new ShardResult(shard.Name, shard.FileLength, outcome));
+                    outcomes[^1].GetAwaiter().GetResult(); // a failure stops here
+                }
+
+                if (outcomes.Count > 1)
+                {
+                    outcomes[^2].GetAwaiter().GetResult();
+                }
+            }
+
+            outcomes[^1].GetAwaiter().GetResult();
+        }
+        catch
+        {
+            // Nobody may use the workers or the folder any more when the caller hears of it.
+            stop.Cancel();
+            Task.WhenAll(outcomes).ContinueWith(_ => { }, TaskScheduler.Default).Wait(CancellationToken.None);
+            throw;
         }
 
         AtomicFile.Write(Path.Combine(folder, IndexName), WriteIndex);
-        return results;
+        return
+        [
+            .. shards.Zip(outcomes, (shard, outcome) =>
+                new ShardResult(shard.Name, shard.FileLength, outcome.GetAwaiter().GetResult())),
+        ];
     }
 
     private void WriteIndex(Stream stream)

@@ -19,6 +19,13 @@ internal static class BandBudget
     /// <summary>Of one token, and of one element: maxima of samples vary more.</summary>
     public const double MaximumFactor = 4;
 
+    /// <summary>
+    /// How near a router must come to one of the legal variants, as the median token, where these are all there are:
+    /// about a quarter of what rounding its logits to bfloat16 does, and above what the few roundings of the norm do
+    /// that another order of a sum turns. Estimated on the folder's page.
+    /// </summary>
+    public const double RouterTolerance = 1.0 / (1 << 13);
+
     private const int HistogramSize = 20;
 
     /// <summary>Judges a tap.</summary>
@@ -50,9 +57,14 @@ internal static class BandBudget
         double element = Max(theirs.Largest, kept, out int elementToken);
         double over = MaxNumber(
             Ratio(l2, budget.L2Relative), Ratio(perToken, budget.TokenRelative), Ratio(element, budget.Largest));
+        if (underBFloat16 && IsRouterAfterNorm(node, segment))
+        {
+            over = Math.Max(over, MedianFromNearest(item, norms, kept) / RouterTolerance);
+        }
+
         int token = Ratio(perToken, budget.TokenRelative) > Ratio(element, budget.Largest) ? worstToken : elementToken;
         int nearest = Enumerable.Range(0, item.FromVariants.Count).DefaultIfEmpty(-1)
-            .MinBy(index => index < 0 ? 0 : item.FromVariants[index]);
+            .MinBy(index => index < 0 ? 0 : Sum(item.FromVariants[index].Squared, kept));
         bool compared = kept.Contains(true);
         return new TapFinding
         {
@@ -67,10 +79,10 @@ internal static class BandBudget
             Budget = budget,
             OverBudget = over,
             NearestVariant = nearest < 0 ? string.Empty : names[nearest],
-            NearestL2Relative = nearest < 0 ? 0 : Relative(Math.Sqrt(item.FromVariants[nearest]), norm),
-            TokenErrors = [.. norms.Select((square, index) => kept[index]
-                ? Relative(Math.Sqrt(theirs.Squared[index]), Math.Sqrt(square))
-                : double.NaN)],
+            NearestL2Relative = nearest < 0
+                ? 0
+                : Relative(Math.Sqrt(Sum(item.FromVariants[nearest].Squared, kept)), norm),
+            TokenErrors = PerToken(theirs, norms, kept),
             UlpHistogram = Histogram(item, kept),
             TokensLeftOut = present.Count(value => value) - kept.Count(value => value),
             Worst = compared ? WorstOf(item, token, kept) : null,
@@ -101,10 +113,17 @@ internal static class BandBudget
             node.Layer,
             Distance(item, kept, l2, element, LargestOf(item.Reference, item.Map, kept)),
             Band(item.Variants, norms, kept),
-            [.. norms.Select((square, index) => kept[index]
-                ? Relative(Math.Sqrt(theirs.Squared[index]), Math.Sqrt(square))
-                : double.NaN)]);
+            PerToken(theirs, norms, kept));
     }
+
+    // NaN is a token that was left out, so values that are none have an error without bound.
+    private static double[] PerToken(TokenErrors errors, double[] norms, bool[] kept) =>
+    [
+        .. norms.Select((square, token) => !kept[token] ? double.NaN
+            : Relative(Math.Sqrt(errors.Squared[token]), Math.Sqrt(square)) is var error && double.IsNaN(error)
+                ? double.PositiveInfinity
+                : error),
+    ];
 
     private static NoiseBand Band(List<TokenErrors> variants, double[] norms, bool[] kept)
     {
@@ -117,6 +136,26 @@ internal static class BandBudget
         }
 
         return new NoiseBand(l2, token, largest);
+    }
+
+    // Between known values and the router only a sum and a norm: the roundings of these are all among the variants, and
+    // the router itself is float32 under every policy.
+    private static bool IsRouterAfterNorm(DataFlowNode node, FlowSegment segment) =>
+        node.Block == "router"
+        && segment.Blocks.All(block => block is "residual" or "router and experts" or "router");
+
+    private static double MedianFromNearest(TapItem item, double[] norms, bool[] kept)
+    {
+        double nearest = double.PositiveInfinity;
+        foreach (TokenErrors errors in item.FromVariants)
+        {
+            double[] tokens = [.. Enumerable.Range(0, norms.Length).Where(token => kept[token])
+                .Select(token => Relative(Math.Sqrt(errors.Squared[token]), Math.Sqrt(norms[token])))
+                .Order()];
+            nearest = tokens.Length == 0 ? 0 : Math.Min(nearest, tokens[tokens.Length / 2]);
+        }
+
+        return double.IsInfinity(nearest) ? 0 : nearest;
     }
 
     // Below one rounding of the result nothing can be told from noise, even where all variants agree to the bit.
@@ -239,6 +278,10 @@ internal static class BandBudget
             if (!(relative <= largest))
             {
                 (largest, worst) = (relative, token);
+                if (double.IsNaN(relative))
+                {
+                    break; // nothing is worse, and the next token would compare as if it were
+                }
             }
         }
 
@@ -254,6 +297,10 @@ internal static class BandBudget
             if (kept[token] && !(values[token] <= largest))
             {
                 (largest, worst) = (values[token], token);
+                if (double.IsNaN(largest))
+                {
+                    break;
+                }
             }
         }
 

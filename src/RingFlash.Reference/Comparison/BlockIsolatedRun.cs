@@ -7,8 +7,8 @@ namespace RingFlash.Reference.Comparison;
 
 /// <summary>
 /// A forward pass part by part (embedding, each layer, head) on another program's own values: wherever the candidate
-/// holds a tap, its values replace the computed ones and the next operator starts from them. So each tap shows the error
-/// of the operators since the nearest values that the candidate holds, and nothing that happened before.
+/// holds a tap, its values replace the computed ones and the next operator starts from them. So each tap shows the
+/// error of the operators since the nearest values that the candidate holds, and nothing that happened before.
 /// </summary>
 /// <remarks>
 /// Several runs, with different operators, can go through the parts side by side. With a candidate of no taps this is
@@ -61,7 +61,8 @@ public sealed class BlockIsolatedRun
     /// <returns>False when the candidate does not hold it, and nothing happened.</returns>
     public bool TryStartAt(int part)
     {
-        if (!candidate.Taps.TryGetValue(DataFlow.LayerOutput(part - 2), out CandidateTap? input) || input.Rows is not null)
+        if (!candidate.Taps.TryGetValue(DataFlow.LayerOutput(part - 2), out CandidateTap? input)
+            || input.Rows is not null)
         {
             return false;
         }

@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.Globalization;
 using System.Linq;
+using RingFlash.Reference.Checkpoint;
 using RingFlash.Reference.Configuration;
 using RingFlash.Reference.Dumps;
 using RingFlash.Reference.Model;
@@ -11,7 +12,7 @@ namespace RingFlash.Reference.Comparison;
 /// <summary>
 /// Which tensors of a dump hold which tap by a map; what claims a tap twice, in part only, or nothing.
 /// </summary>
-internal sealed class CandidateClaims
+internal sealed partial class CandidateClaims
 {
     private readonly ModelConfiguration configuration;
     private readonly CandidateLayout layout;
@@ -56,6 +57,7 @@ internal sealed class CandidateClaims
             AddInput(group.Key, [.. group]);
         }
 
+        AddWeights(claims);
         foreach (IGrouping<string, MapClaim> group in claims
             .Where(claim => claim.Entry.Target == MapTarget.Tap)
             .GroupBy(claim => claim.Target, StringComparer.Ordinal))
@@ -78,6 +80,9 @@ internal sealed class CandidateClaims
     /// <summary>What the candidate was fed.</summary>
     public Dictionary<string, DumpTensor> Inputs { get; } = new(StringComparer.Ordinal);
 
+    /// <summary>The weights and their tensors; the expert when these are a stack.</summary>
+    public List<(TensorInfo Weight, TapAssembly.Sources Sources, int? Expert)> Weights { get; } = [];
+
     /// <summary>Names that the map does not know.</summary>
     public List<string> Unmapped { get; } = [];
 
@@ -87,18 +92,27 @@ internal sealed class CandidateClaims
     /// <summary>Taps of which a piece, a rank or a summand is missing.</summary>
     public List<string> Incomplete { get; } = [];
 
-    /// <summary>What a map says of tensors, to tell whether another says the same.</summary>
+    /// <summary>
+    /// What a map says of tensors, as far as it makes a difference for them: maps of which that is equal give the same
+    /// candidate.
+    /// </summary>
     /// <param name="map">The map.</param>
     /// <param name="tensors">The tensors.</param>
-    /// <param name="layerCount">The main layers.</param>
+    /// <param name="configuration">The reference's model.</param>
+    /// <param name="input">What the reference is fed.</param>
     /// <returns>One line per tensor.</returns>
-    public static IEnumerable<string> Meaning(NameMap map, IReadOnlyList<DumpTensor> tensors, int layerCount) =>
-        tensors.Select(tensor => string.Join(';', map.Claims(tensor, layerCount).Select(claim =>
+    public static IEnumerable<string> Meaning(
+        NameMap map, IReadOnlyList<DumpTensor> tensors, ModelConfiguration configuration, ForwardInput input) =>
+        tensors.Select(tensor => string.Join(';', map.Claims(tensor, configuration.LayerCount).Select(claim =>
         {
             NameMapEntry entry = claim.Entry;
-            string axes = string.Join('|', entry.Axes.Select(form => string.Join(',', form)));
-            return $"{entry.Target} {claim.Target} {claim.Plus} {axes} {entry.Tokens} {entry.Piece} {entry.Take} "
-                + $"{entry.IsGrouped} {entry.IsDenseRouting} {entry.IsTransposed} {entry.Parts} {entry.IsSpare}";
+            string form = TapAxes.Of(claim.Target, configuration, input) is TapAxes axes
+                && TapAssembly.FormOf(entry, axes, tensor.Shape.Count) is IReadOnlyList<AxisName> names
+                    ? string.Join(',', names)
+                    : "none";
+            string parts = RankOf(claim) is > 0 ? entry.Parts.ToString() : string.Empty;
+            return $"{entry.Target} {claim.Target} {claim.Plus} {form} {entry.Piece} {entry.Take} {entry.IsGrouped} "
+                + $"{entry.IsDenseRouting} {entry.IsTransposed} {entry.IsUnscaled} {parts}";
         })));
 
     private static string Claimants(string target, IEnumerable<MapClaim> claims) =>
@@ -114,7 +128,15 @@ internal sealed class CandidateClaims
     }
 
     private static int? RankOf(MapClaim claim) =>
-        claim.Rank ?? Number(claim.Tensor, "tp_rank") ?? Number(claim.Tensor, "rank");
+        claim.Rank ?? Number(claim.Tensor, claim.Entry.RankAttribute) ?? Number(claim.Tensor, "rank");
+
+    private int SizeOf(MapClaim claim)
+    {
+        string attribute = claim.Entry.RankAttribute;
+        string size = attribute.EndsWith("rank", StringComparison.Ordinal) ? $"{attribute[..^4]}size" : attribute;
+        int? declared = attribute == "tp_rank" ? layout.TensorParallelSize : null;
+        return declared ?? Number(claim.Tensor, size) ?? 1;
+    }
 
     private void NoteUseless(List<MapClaim> claims)
     {
@@ -154,91 +176,61 @@ internal sealed class CandidateClaims
         return [.. claims.GroupBy(claim => claim.Entry.Line).OrderBy(group => group.Key).First()];
     }
 
-    private void AddTap(string tap, TapAxes axes, IReadOnlyList<MapClaim> claims)
+    private void AddWeights(List<MapClaim> claims)
     {
-        IReadOnlyList<MapClaim> used = Preferred(claims);
-        NameMapEntry entry = used[0].Entry;
-        bool isWhole = used.All(claim => claim.Entry.Piece == FusedPiece.Whole);
-        FusedPiece[] wanted = isWhole
-            ? [FusedPiece.Whole]
-            : [FusedPiece.Query, FusedPiece.Key, FusedPiece.Value];
-        List<IReadOnlyList<DumpTensor>> pieces = [];
-        foreach (FusedPiece piece in wanted)
+        MapClaim[] weights = [.. claims.Where(claim => claim.Entry.Target == MapTarget.Weight)];
+        if (weights.Length == 0)
         {
-            MapClaim[] found = [.. used.Where(claim => claim.Entry.Piece == piece)];
-            if (found.Length == 0)
-            {
-                Incomplete.Add($"{Claimants(tap, used)}: the {piece.ToString().ToLowerInvariant()} part is missing");
-                return;
-            }
-
-            if (RanksOf(tap, found) is not IReadOnlyList<DumpTensor> ranks)
-            {
-                return;
-            }
-
-            pieces.Add(ranks);
-        }
-
-        // A tensor that is the whole and others that are pieces claim the tap twice.
-        if (used.Count(claim => wanted.Contains(claim.Entry.Piece)) != used.Count)
-        {
-            Doubles.Add(Claimants(tap, used));
             return;
         }
 
-        DumpTensor? added = null;
-        if (used[0].Plus is string plus)
+        Dictionary<string, TensorInfo> catalog =
+            TensorCatalog.For(configuration).ToDictionary(info => info.Name, StringComparer.Ordinal);
+        IEnumerable<(string Name, MapClaim Claim, int? Expert)> named = weights.SelectMany(claim =>
+            claim.Entry.IsStack
+                ? Enumerable.Range(0, configuration.ExpertCount).Select(expert => (
+                    NameMap.Fill(claim.Target, ["expert"], [expert]), claim, (int?)expert))
+                : [(ExpertOfRank(claim), claim, null)]);
+        foreach (IGrouping<string, (string Name, MapClaim Claim, int? Expert)> group in named
+            .GroupBy(entry => entry.Name, StringComparer.Ordinal))
         {
-            DumpTensor[] terms = byName.TryGetValue(plus, out List<DumpTensor>? all)
-                ? [.. all.Where(term => (Number(term, "tp_rank") ?? Number(term, "rank")) == RankOf(used[0]))]
-                : [];
-            if (terms.Length != 1)
+            if (!catalog.TryGetValue(group.Key, out TensorInfo? info))
             {
-                Incomplete.Add($"{Claimants(tap, used)}: {plus}, which is to be added, is there {terms.Length} times");
-                return;
+                Unmapped.AddRange(group.Select(entry => entry.Claim.Tensor.Name));
+                notes.Add($"the reference has no {group.Key}, which {group.First().Claim.Tensor.Name} would be");
             }
-
-            added = terms[0];
+            else if (SourcesOf(group.Key, [.. group.Select(entry => entry.Claim)]) is TapAssembly.Sources sources)
+            {
+                Weights.Add((info, sources, group.First().Expert));
+            }
         }
-
-        Taps.Add((tap, axes, new TapAssembly.Sources(entry, pieces, added)));
     }
 
-    // The tensors of the ranks of one piece, in their order; null when it is clear that they are not whole.
-    private IReadOnlyList<DumpTensor>? RanksOf(string tap, MapClaim[] found)
+    // Megatron counts the experts of a rank from zero.
+    private string ExpertOfRank(MapClaim claim)
     {
-        RankParts parts = found[0].Entry.Parts;
-        int?[] ranks = [.. found.Select(RankOf)];
-        int declared = layout.TensorParallelSize ?? Number(found[0].Tensor, "tp_size") ?? 1;
-        bool isOne = found.Length == 1 && (declared == 1 || parts == RankParts.Copies);
-        if (isOne)
+        if (claim.Entry.Parts != RankParts.Experts || RankOf(claim) is not int rank)
         {
-            return [found[0].Tensor];
+            return claim.Target;
         }
 
-        if (ranks.Any(rank => rank is null) || ranks.Distinct().Count() != ranks.Length)
+        int[] numbers = claim.Entry.Name.Match(claim.Tensor.Name)!;
+        string[] names = [.. claim.Entry.Name.Numbers];
+        int at = Array.IndexOf(names, "expert");
+        if (at < 0)
         {
-            Doubles.Add(Claimants(tap, found));
-            return null;
+            return claim.Target;
         }
 
-        DumpTensor[] ordered = [.. found.OrderBy(RankOf).Select(claim => claim.Tensor)];
-        if (parts == RankParts.Copies)
-        {
-            notes.Add($"{tap}: {ordered.Length} ranks hold it; the first is used");
-            return [ordered[0]];
-        }
+        numbers[at] += rank * configuration.ExpertCount / SizeOf(claim);
+        return NameMap.Fill(claim.Entry.TargetName, names, numbers);
+    }
 
-        if (declared != ordered.Length || ranks.Max() != declared - 1)
+    private void AddTap(string tap, TapAxes axes, IReadOnlyList<MapClaim> claims)
+    {
+        if (SourcesOf(tap, claims) is TapAssembly.Sources sources)
         {
-            Incomplete.Add(string.Create(
-                CultureInfo.InvariantCulture,
-                $"{Claimants(tap, found)}: {ordered.Length} ranks where tensor parallelism has {declared}; declare "
-                + $"how many there are"));
-            return null;
+            Taps.Add((tap, axes, sources));
         }
-
-        return ordered;
     }
 }

@@ -79,6 +79,11 @@ public sealed class CandidateReader
         }
 
         RowAlignment alignment = new(input, layout.Padding, MaskOf(inputs));
+        foreach (string name in inputs.Keys.Where(name => name != "attention_mask").ToArray())
+        {
+            inputs[name] = Aligned((ViewTap)inputs[name], alignment, held);
+        }
+
         TapAssembly assembly = new(configuration, input, alignment, held);
         Dictionary<string, CandidateTap> taps = new(StringComparer.Ordinal);
         List<string> misfits = [.. claims.Incomplete];
@@ -94,6 +99,13 @@ public sealed class CandidateReader
             }
         }
 
+        WeightAssembly weightAssembly = new(configuration, held);
+        Dictionary<string, CandidateTap> weights = new(StringComparer.Ordinal);
+        foreach ((Checkpoint.TensorInfo weight, TapAssembly.Sources sources, int? expert) in claims.Weights)
+        {
+            weights[weight.Name] = weightAssembly.Make(weight, sources, expert);
+        }
+
         if (taps.Count == 0 && misfits.Count > 0)
         {
             string more = misfits.Count == 1 ? string.Empty : string.Create(
@@ -106,6 +118,7 @@ public sealed class CandidateReader
             Description = dump.Description,
             Taps = taps,
             Inputs = inputs,
+            Weights = weights,
             Unmapped = claims.Unmapped,
             Doubles = claims.Doubles,
             Misfits = misfits,
@@ -123,6 +136,25 @@ public sealed class CandidateReader
             or Checkpoint.ElementType.Float16 or Checkpoint.ElementType.Float64)
             ? mask.ReadInt64()
             : null;
+
+    // Ids and positions as the reference has them, without padding, which may be anything; as they lie there when they
+    // do not fit, so that whoever compares them can say so.
+    private static ViewTap Aligned(ViewTap tap, RowAlignment alignment, HeldTensor held)
+    {
+        RowMatch match = tap.Shape.Count switch
+        {
+            2 => alignment.OfGrid(tap.Shape[0], tap.Shape[1], TokenChoice.All),
+            1 => alignment.OfRows(tap.Shape[0], TokenChoice.All),
+            _ => RowMatch.Misfit(string.Empty),
+        };
+        match = match.Problem is null ? alignment.WithoutPadding(match) : RowMatch.All;
+        return match.Rows is null ? tap : tap with
+        {
+            View = new GatheredView(tap.View, held, match.Theirs!),
+            Shape = [1, match.Rows.Count],
+            Rows = match.Rows,
+        };
+    }
 
     private List<DumpTensor> OfStep(Dump dump, List<string> notes)
     {
@@ -193,11 +225,14 @@ public sealed class CandidateReader
             };
         }
 
-        notes.Add($"names read by the map {best.Name}, which knows most of the {tensors.Count}: {table}");
+        string alike = counts.Count(entry => entry.Known == known) > 1
+            ? ", as others do that read them alike"
+            : string.Empty;
+        notes.Add($"names read by the map {best.Name}, which knows {known} of {tensors.Count}{alike}: {table}");
         return best;
     }
 
     private bool ReadAlike(NameMap left, NameMap right, IReadOnlyList<DumpTensor> tensors) =>
-        CandidateClaims.Meaning(left, tensors, configuration.LayerCount)
-            .SequenceEqual(CandidateClaims.Meaning(right, tensors, configuration.LayerCount));
+        CandidateClaims.Meaning(left, tensors, configuration, input)
+            .SequenceEqual(CandidateClaims.Meaning(right, tensors, configuration, input));
 }

@@ -9,6 +9,8 @@ namespace RingFlash.Reference.Comparison;
 /// <summary>The verdict in one sentence.</summary>
 internal static class ComparisonHeadline
 {
+    private const int MostParts = 6;
+
     /// <summary>Writes it.</summary>
     /// <param name="report">The report.</param>
     /// <param name="ids">How the inputs differ; empty when they do not.</param>
@@ -48,6 +50,14 @@ internal static class ComparisonHeadline
 
     private static string Agreement(ComparisonReport report)
     {
+        if (report.Isolated.Count == 0 && report.Routers.Count == 0)
+        {
+            return string.Create(
+                CultureInfo.InvariantCulture,
+                $"{report.Drift.Count} taps with {report.Drift.Sum(point => point.Distance.Compared)} stored values "
+                + $"drift no further than correct {report.Precision} runs may; no operator was checked by itself");
+        }
+
         TapFinding? worst = report.Isolated.Where(finding => finding.Verdict == Verdict.Passed)
             .MaxBy(finding => finding.OverBudget);
         long values = report.Isolated.Sum(finding => finding.Distance.Compared);
@@ -68,9 +78,11 @@ internal static class ComparisonHeadline
     private static string Left(ComparisonReport report)
     {
         List<string> parts = [];
-        if (report.Outcome == ComparisonOutcome.Agrees && report.NotDumped.Count > 0)
+        string[] unseen = [.. report.Unseen.Select(Part).Distinct()];
+        if (report.Outcome is ComparisonOutcome.Agrees or ComparisonOutcome.Incomplete && unseen.Length > 0)
         {
-            parts.Add($"not in the dump: {string.Join(", ", report.NotDumped)}");
+            string more = unseen.Length > MostParts ? $" … ({unseen.Length} parts)" : string.Empty;
+            parts.Add($"no tap shows {string.Join(", ", unseen.Take(MostParts))}{more}");
         }
 
         if (report.NotCompared.Count > 0)
@@ -84,6 +96,17 @@ internal static class ComparisonHeadline
         }
 
         return parts.Count == 0 ? string.Empty : "; " + string.Join("; ", parts);
+    }
+
+    // A layer whose output shows nowhere is named as a whole.
+    private static string Part(string name)
+    {
+        string[] parts = name.Split('.', 4);
+        return parts is ["model", "layers", string layer, string kind]
+            ? kind is "output" ? $"layer {layer}" : kind
+            : name == DataFlow.Logits ? "the head"
+            : name == DataFlow.FinalNorm ? "the final norm"
+            : name;
     }
 
     private static string Count(int count, string one, string many) =>

@@ -5,7 +5,9 @@ namespace RingFlash.Reference.Comparison;
 /// <summary>How a comparison is run.</summary>
 public sealed record ComparisonOptions
 {
-    /// <summary><c>float32</c>, <c>bfloat16</c> or <c>fp8</c>; null for what the candidate's stored values say.</summary>
+    /// <summary>
+    /// <c>float32</c>, <c>bfloat16</c> or <c>fp8</c>; null for what the candidate's stored values say.
+    /// </summary>
     public string? Precision { get; init; }
 
     /// <summary>Whether taps that the dump ought to hold may be missing.</summary>

@@ -77,6 +77,11 @@ public sealed record ComparisonReport
     /// <summary>Taps of the dump that were not compared, with the reason.</summary>
     public IReadOnlyList<string> NotCompared { get; init; } = [];
 
+    /// <summary>
+    /// Results that no compared tap depends on, so that nothing is known of the operators that make them.
+    /// </summary>
+    public IReadOnlyList<string> Unseen { get; init; } = [];
+
     /// <summary>What the reader should know beside.</summary>
     public IReadOnlyList<string> Notes { get; init; } = [];
 
@@ -92,7 +97,9 @@ public sealed record ComparisonReport
 /// <param name="Tap">The tap that shows it.</param>
 /// <param name="Layer">The layer; null outside the layers.</param>
 /// <param name="Blocks">The blocks that it lies in; one where the taps tell.</param>
-/// <param name="Operators">The operators that it lies among; one where the taps tell.</param>
+/// <param name="Operators">
+/// The operators that it lies among, without those that a tap with right values clears; one where the taps tell.
+/// </param>
 /// <param name="Inputs">The candidate's values that the tap was computed from.</param>
 /// <param name="Worst">The worst element; null when there is none to show.</param>
 /// <param name="OverBudget">How many times the budget.</param>
@@ -181,7 +188,8 @@ public sealed record TapFinding
     /// <summary>The L2 distance from it, relative.</summary>
     public double NearestL2Relative { get; init; }
 
-    /// <summary>Per token of batch · tokens, ‖error‖₂/‖reference‖₂; NaN for a token that was left out.</summary>
+    /// <summary>Per token of batch · tokens, ‖error‖₂/‖reference‖₂; NaN for a token that was left out, ∞ where a
+    /// value is not finite.</summary>
     public IReadOnlyList<double> TokenErrors { get; init; } = [];
 
     /// <summary>

@@ -5,9 +5,9 @@ using System.Linq;
 namespace RingFlash.Reference.Comparison;
 
 /// <summary>
-/// What a dump holds and what it ought to hold. A dump declares by what it has: a kind of tap that is there for one layer
-/// is declared for every layer whose computation has it; a kind that is there for no layer was not dumped, which is no
-/// fault of the dump.
+/// What a dump holds and what it ought to hold. A dump declares by what it has: a kind of tap that is there for one
+/// layer is declared for every layer whose computation has it; a kind that is there for no layer was not dumped, which
+/// is no fault of the dump.
 /// </summary>
 /// <param name="Missing">Declared and not there.</param>
 /// <param name="NotDumped">Kinds of which nothing is there.</param>
@@ -23,8 +23,7 @@ internal sealed record Coverage(
     {
         List<string> missing = [], notDumped = [];
         IEnumerable<IGrouping<string, DataFlowNode>> kinds = flow.Nodes
-            .Where(node => !node.Name.EndsWith(".residual", StringComparison.Ordinal)
-                && !node.Name.EndsWith(".margin", StringComparison.Ordinal))
+            .Where(node => !node.Name.EndsWith(".residual", StringComparison.Ordinal))
             .GroupBy(Kind, StringComparer.Ordinal);
         foreach (IGrouping<string, DataFlowNode> kind in kinds)
         {

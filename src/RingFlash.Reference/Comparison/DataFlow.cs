@@ -102,19 +102,26 @@ public sealed class DataFlow
         string normalised = $"{name}.input_layernorm.output", fused = $"{attention}.query_key_value.output";
         Add(normalised, layer, "attention", ["RmsNorm"], x);
         Add(fused, layer, "attention", ["LinearProjection"], normalised);
-        foreach (string side in new[] { "query", "key" })
+        string[] sides = ["query", "key"];
+        foreach (string side in configuration.UseQueryKeyNorm ? sides : [])
         {
-            string rotated = $"{attention}.rotary.{side}", before = $"{attention}.{side}_layernorm.output";
-            if (configuration.UseQueryKeyNorm)
-            {
-                Add(before, layer, "attention", ["QueryKeyValueSplit", "RmsNorm"], fused);
-            }
+            Add($"{attention}.{side}_layernorm.output", layer, "attention", ["QueryKeyValueSplit", "RmsNorm"], fused);
+        }
 
+        foreach (string side in sides)
+        {
             string[] operators = configuration.UseQueryKeyNorm
                 ? ["RotaryEmbedding"]
                 : ["QueryKeyValueSplit", "RotaryEmbedding"];
-            string source = configuration.UseQueryKeyNorm ? before : fused;
-            Add(rotated, layer, "attention", operators, source, "model.rotary_emb.cos", "model.rotary_emb.sin");
+            string source = configuration.UseQueryKeyNorm ? $"{attention}.{side}_layernorm.output" : fused;
+            Add(
+                $"{attention}.rotary.{side}",
+                layer,
+                "attention",
+                operators,
+                source,
+                "model.rotary_emb.cos",
+                "model.rotary_emb.sin");
         }
 
         string query = $"{attention}.rotary.query", key = $"{attention}.rotary.key";
@@ -138,7 +145,6 @@ public sealed class DataFlow
             Add($"{gate}.scores", layer, "router", ["RouterScores"], $"{gate}.logits");
             Add($"{gate}.topk_idx", layer, "router", ["GroupLimitedTopK"], $"{gate}.scores");
             Add($"{gate}.topk_weight", layer, "router", ["GroupLimitedTopK"], $"{gate}.scores", $"{gate}.topk_idx");
-            Add($"{gate}.margin", layer, "router", ["GroupLimitedTopK"], $"{gate}.scores");
             string[] chosen = [post, $"{gate}.topk_idx", $"{gate}.topk_weight"];
             Add($"{mlp}.routed.output", layer, "experts", ["RoutedExperts", "ExpertCombine"], chosen);
             if (configuration.SharedExpertCount > 0)

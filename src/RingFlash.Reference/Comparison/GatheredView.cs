@@ -15,7 +15,7 @@ namespace RingFlash.Reference.Comparison;
 internal sealed class GatheredView : TensorView
 {
     private const int ShortRun = 1 << 12;
-    private const long LargestHeld = 1 << 24;
+    private const long LargestHeld = 1 << 25;
 
     private readonly TensorView source;
     private readonly HeldTensor held;

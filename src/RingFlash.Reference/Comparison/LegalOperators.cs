@@ -79,7 +79,7 @@ internal sealed class LegalOperators<TPrecision> : Float32Operators<TPrecision>
         }
 
         HostTensor<float> y = ResultLike(x);
-        float[] values = Has(LegalRounding.FusedNorm) ? BeforeRounding(x) : x.Values;
+        float[] values = Has(LegalRounding.UnroundedResidual) ? BeforeRounding(x) : x.Values;
         for (int row = 0; row < x.Rows; row++)
         {
             ReadOnlySpan<float> source = values.AsSpan(row * x.Width, x.Width);
@@ -90,7 +90,7 @@ internal sealed class LegalOperators<TPrecision> : Float32Operators<TPrecision>
             {
                 float scaled = source[index] * scale;
                 target[index] = TPrecision.Round(
-                    (Has(LegalRounding.FusedNorm) ? scaled : TPrecision.Round(scaled)) * weight[index]);
+                    (Has(LegalRounding.NormRoundedOnce) ? scaled : TPrecision.Round(scaled)) * weight[index]);
             }
         }
 
@@ -255,7 +255,7 @@ internal sealed class LegalOperators<TPrecision> : Float32Operators<TPrecision>
     public override HostTensor<float> ResidualAdd(HostTensor<float> residual, HostTensor<float> update)
     {
         HostTensor<float> y = base.ResidualAdd(residual, update);
-        if (Has(LegalRounding.FusedNorm))
+        if (Has(LegalRounding.UnroundedResidual))
         {
             float[] sums = new float[y.Values.Length];
             for (int index = 0; index < sums.Length; index++)

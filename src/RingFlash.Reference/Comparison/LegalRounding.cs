@@ -12,9 +12,14 @@ internal enum LegalRounding
     /// <summary>As published.</summary>
     None = 0,
 
-    /// <summary>Row 9: the norm reads the residual sum before it is rounded, and rounds once, after the
-    /// weight.</summary>
-    FusedNorm = 1,
+    /// <summary>Row 9: the norm reads the residual sum before it is rounded.</summary>
+    UnroundedResidual = 1,
+
+    /// <summary>Row 9: the norm rounds once, after the weight.</summary>
+    NormRoundedOnce = 32,
+
+    /// <summary>Row 9: both.</summary>
+    FusedNorm = UnroundedResidual | NormRoundedOnce,
 
     /// <summary>Row 10: cosines and sines stay float32, and a rotated value is rounded once.</summary>
     Float32Rotary = 2,

@@ -19,7 +19,7 @@ internal sealed record LegalVariant(
     {
         "float32" =>
         [
-            Float32("float32, sums in one chain", SummationOrder.Sequential),
+            Float32("float32, sums in one chain", SummationOrder.Chain),
             Float32("float32, pairwise sums", SummationOrder.Pairwise),
             Float32("float32, blocks reversed", SummationOrder.ReversedBlocks),
         ],
@@ -37,8 +37,12 @@ internal sealed record LegalVariant(
     private static LegalVariant[] BFloat16Variants =>
     [
         BFloat16("bfloat16 as published", null, LegalRounding.None),
-        BFloat16("bfloat16 as published, sums in one chain", SummationOrder.Sequential, LegalRounding.None),
-        BFloat16("bfloat16 as published, fused attention", null, LegalRounding.FusedAttention),
+        BFloat16(
+            "bfloat16, norms rounded once, sums in one chain", SummationOrder.Chain, LegalRounding.NormRoundedOnce),
+        BFloat16(
+            "bfloat16, norms of unrounded sums, fused attention",
+            null,
+            LegalRounding.UnroundedResidual | LegalRounding.FusedAttention),
         BFloat16("bfloat16 with the rounding points of fused kernels", null, LegalRounding.Kernels),
     ];
 

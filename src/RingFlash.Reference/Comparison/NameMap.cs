@@ -14,11 +14,14 @@ public sealed class NameMap
 {
     private static readonly Lazy<IReadOnlyList<NameMap>> ShippedMaps = new(LoadShipped);
 
+    private readonly ILookup<string, NameMapEntry> index;
+
     internal NameMap(string name, string source, IReadOnlyList<NameMapEntry> entries)
     {
         Name = name;
         Source = source;
         Entries = entries;
+        index = entries.ToLookup(entry => entry.Name.Key, StringComparer.Ordinal);
     }
 
     /// <summary>The maps that come with the tool; ours first.</summary>
@@ -40,7 +43,7 @@ public sealed class NameMap
     internal IReadOnlyList<MapClaim> Claims(DumpTensor tensor, int layerCount)
     {
         List<MapClaim> claims = [];
-        foreach (NameMapEntry entry in Entries)
+        foreach (NameMapEntry entry in index[NamePattern.KeyOf(tensor.Name)])
         {
             if (entry.Name.Match(tensor.Name) is int[] numbers
                 && Claim(entry, numbers, tensor, layerCount) is MapClaim claim)
@@ -76,6 +79,13 @@ public sealed class NameMap
 
     private static MapClaim? Claim(NameMapEntry entry, int[] numbers, DumpTensor tensor, int layerCount)
     {
+        bool counts = tensor.Attributes.TryGetValue("call", out string? call);
+        if (entry.Call != 1 && !counts
+            || counts && call != entry.Call.ToString(CultureInfo.InvariantCulture))
+        {
+            return null;
+        }
+
         List<string> names = [.. entry.Name.Numbers];
         List<int> values = [.. numbers];
         if (entry.LayerAttribute is string attribute)

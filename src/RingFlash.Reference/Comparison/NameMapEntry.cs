@@ -1,4 +1,5 @@
 using System.Collections.Generic;
+using System.Linq;
 
 namespace RingFlash.Reference.Comparison;
 
@@ -23,6 +24,11 @@ internal sealed record NameMapEntry
     /// <summary>The attribute of the tensor that is its layer, where the name holds none.</summary>
     public string? LayerAttribute { get; init; }
 
+    /// <summary>
+    /// Which call of its module it is of, where the dump counts them (<c>call</c>); a second call has its own lines.
+    /// </summary>
+    public int Call { get; init; } = 1;
+
     /// <summary>The axes that it may have, one list per form; empty for those of the tap.</summary>
     public IReadOnlyList<IReadOnlyList<AxisName>> Axes { get; init; } = [];
 
@@ -41,14 +47,26 @@ internal sealed record NameMapEntry
     /// <summary>Whether it is [n, experts] with zeros for the experts that were not chosen.</summary>
     public bool IsDenseRouting { get; init; }
 
+    /// <summary>Whether it is to be multiplied by the model's <c>routed_scaling_factor</c>.</summary>
+    public bool IsUnscaled { get; init; }
+
     /// <summary>Whether it is a weight stored [inputs, outputs].</summary>
     public bool IsTransposed { get; init; }
 
-    /// <summary>How the ranks of tensor parallelism hold it.</summary>
+    /// <summary>How the ranks hold it.</summary>
     public RankParts Parts { get; init; }
+
+    /// <summary>
+    /// The attribute that is the rank; <c>tp_rank</c> unless the line says <c>ep_rank</c> or another.
+    /// </summary>
+    public string RankAttribute { get; init; } = "tp_rank";
 
     /// <summary>Another tensor that is added to this one; null for none.</summary>
     public NamePattern? Plus { get; init; }
+
+    /// <summary>Whether it is a stack of the weights of all experts.</summary>
+    public bool IsStack => Target == MapTarget.Weight
+        && TargetName.Contains("{expert}", System.StringComparison.Ordinal) && !Name.Numbers.Contains("expert");
 
     /// <summary>Whether it is used only when no other tensor of the dump has the tap.</summary>
     public bool IsSpare { get; init; }
@@ -133,7 +151,7 @@ internal enum FusedPiece
     Up,
 }
 
-/// <summary>How the ranks of tensor parallelism hold a tensor.</summary>
+/// <summary>How the ranks hold a tensor.</summary>
 internal enum RankParts
 {
     /// <summary>Every rank holds all of it.</summary>
@@ -147,4 +165,10 @@ internal enum RankParts
 
     /// <summary>Each rank holds a summand: before the all-reduce.</summary>
     Sum,
+
+    /// <summary>Of a weight: rank after rank along the inputs, the columns.</summary>
+    Inputs,
+
+    /// <summary>Of a stack of experts: rank after rank along the experts.</summary>
+    Experts,
 }

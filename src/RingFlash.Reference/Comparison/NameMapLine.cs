@@ -10,7 +10,7 @@ namespace RingFlash.Reference.Comparison;
 /// <summary>Reads one line of a name map: an entry per text that its words stand for.</summary>
 internal static class NameMapLine
 {
-    private const int MostTexts = 256;
+    private const int MostTexts = 1024;
 
     private static readonly (string Word, AxisName Axis)[] AxisWords =
     [
@@ -49,6 +49,7 @@ internal static class NameMapLine
             Name = NamePattern.Parse("-", file, place),
             Target = target,
             TargetName = line.OptionalText(key)!,
+            Call = line.OptionalInteger("call", 1, 1000) ?? 1,
             LayerAttribute = line.OptionalText("layer"),
             Axes = ReadAxes(line),
             Tokens = (TokenChoice)Choice(line, "tokens", "all", "last", "all or last"),
@@ -56,8 +57,11 @@ internal static class NameMapLine
             Take = (FusedPiece)Choice(line, "take", ["whole", .. PieceWords]),
             IsGrouped = Choice(line, "heads", "stacked", "grouped") == 1,
             IsDenseRouting = Choice(line, "experts", "chosen", "dense") == 1,
+            IsUnscaled = line.OptionalChoice("times", string.Empty, "routed_scaling_factor") is not null,
             IsTransposed = line.Boolean("transposed", absent: false),
-            Parts = (RankParts)Choice(line, "parts", "copies", "split", "tokens", "sum"),
+            Parts = (RankParts)Choice(
+                line, "parts", "copies", "split", "tokens", "sum", "inputs", "experts"),
+            RankAttribute = line.OptionalText("rank") ?? "tp_rank",
             IsSpare = line.Boolean("spare", absent: false),
             Source = line.OptionalText("source") ?? string.Empty,
         };
@@ -119,6 +123,11 @@ internal static class NameMapLine
         // The rank says which part it is; the tap has none.
         IEnumerable<string> known = [.. entry.Name.Numbers, .. entry.LayerAttribute is null ? [] : new[] { "layer" }];
         string rest = NameMap.Fill(entry.TargetName, [.. known], [.. known.Select(_ => 1)]);
+        if (entry.IsStack)
+        {
+            rest = rest.Replace("{expert}", string.Empty, StringComparison.Ordinal);
+        }
+
         if (rest.IndexOfAny(['{', '}']) >= 0)
         {
             throw line.Refuse(key, "holds a placeholder that the name has not");

@@ -14,7 +14,7 @@ public static class NameMapReader
     /// <summary>The format that is read.</summary>
     public const string Format = "ringflash-map/1";
 
-    private const int LargestFile = 1 << 20, MostPatterns = 10_000;
+    private const int LargestFile = 1 << 20, MostPatterns = 20_000;
 
     /// <summary>Reads a user's map.</summary>
     /// <param name="path">The file.</param>

@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.Globalization;
 using System.Linq;
+using System.Text;
 using RingFlash.Reference.Numerics;
 
 namespace RingFlash.Reference.Comparison;
@@ -30,6 +31,9 @@ internal sealed class NamePattern
     /// <summary>The pattern as written.</summary>
     public string Text { get; }
 
+    /// <summary>What every name that matches has in common: <see cref="KeyOf"/> of it.</summary>
+    public string Key => KeyOf(string.Join('0', texts));
+
     /// <summary>The placeholders, in their order.</summary>
     public IReadOnlyList<string> Numbers => numbers;
 
@@ -53,9 +57,9 @@ internal sealed class NamePattern
                 break;
             }
 
-            int close = text.IndexOf('}', open);
+            int close = text[open] == '{' ? text.IndexOf('}', open) : -1;
             string number = close < 0 ? string.Empty : text[(open + 1)..close];
-            if (text[open] != '{' || !Placeholders.Contains(number))
+            if (!Placeholders.Contains(number))
             {
                 throw Refuse($"a brace belongs to {{{string.Join("}, {", Placeholders)}}} or a word of the map");
             }
@@ -77,6 +81,24 @@ internal sealed class NamePattern
         return text.Length > 0
             ? new NamePattern(text, [.. texts], [.. numbers])
             : throw Refuse("a name may not be empty");
+    }
+
+    /// <summary>A name with every run of digits as one mark, so that patterns can be looked up.</summary>
+    /// <param name="name">The name.</param>
+    /// <returns>E.g. <c>model.layers.#.output</c>.</returns>
+    public static string KeyOf(string name)
+    {
+        StringBuilder key = new(name.Length);
+        foreach (char character in name)
+        {
+            bool isDigit = char.IsAsciiDigit(character);
+            if (!isDigit || key.Length == 0 || key[^1] != '#')
+            {
+                key.Append(isDigit ? '#' : character);
+            }
+        }
+
+        return key.ToString();
     }
 
     /// <summary>Matches a whole name.</summary>

@@ -21,8 +21,8 @@ internal sealed record TapItem(
     /// <summary>Per legal variant: how far it is from the reference.</summary>
     public List<TokenErrors> Variants { get; } = [];
 
-    /// <summary>Per legal variant: how far the candidate is from it, Σ of squares.</summary>
-    public List<double> FromVariants { get; } = [];
+    /// <summary>Per legal variant: how far the candidate is from it.</summary>
+    public List<TokenErrors> FromVariants { get; } = [];
 }
 
 /// <summary>A choice of experts.</summary>
@@ -85,10 +85,6 @@ internal sealed class ReferenceTrace(ComparisonReference reference, Candidate ca
     public override void TapDecision(string name, RouterDecision<float> decision)
     {
         Items.Add(new ChoiceItem(name, [.. decision.TopKIndices], [.. decision.Margins.Values], scores));
-        if (candidate.Taps.ContainsKey($"{name}.margin"))
-        {
-            Tap($"{name}.margin", decision.Margins);
-        }
     }
 }
 
@@ -126,7 +122,7 @@ internal sealed class VariantTrace(ComparisonReference reference, Action<string,
         if (items.GetValueOrDefault(name) is TapItem item)
         {
             item.Variants.Add(TokenErrors.Between(tensor.Span, item.Reference, item.Map));
-            item.FromVariants.Add(TokenErrors.Between(tensor.Span, item.Candidate, item.Map).Squared.Sum());
+            item.FromVariants.Add(TokenErrors.Between(tensor.Span, item.Candidate, item.Map));
         }
     }
 
@@ -149,11 +145,6 @@ internal sealed class VariantTrace(ComparisonReference reference, Action<string,
         {
             item.Undecided[token] |= !RouterChoice.SameSet(
                 decision.TopKIndices.AsSpan(token * topK, topK), item.Indices.AsSpan(token * topK, topK));
-        }
-
-        if (items.GetValueOrDefault($"{name}.margin") is not null)
-        {
-            Tap($"{name}.margin", decision.Margins);
         }
     }
 }

@@ -39,7 +39,9 @@ internal static class Recognition
     {
         float[] theirs = item.Candidate, right = item.Reference;
         double scale = Dot(theirs, right) / Dot(right, right);
-        if (double.IsFinite(scale) && scale != 0 && Distance(theirs, index => (float)(scale * right[index])) <= tolerance)
+        if (double.IsFinite(scale)
+            && scale != 0
+            && Distance(theirs, index => (float)(scale * right[index])) <= tolerance)
         {
             return string.Create(CultureInfo.InvariantCulture, $"the reference's values times {scale:G6}");
         }

@@ -121,6 +121,20 @@ internal sealed class RowAlignment
             $"holds {rows} tokens where the reference has {all}{packed}{last}: {Hint(rows - all)}"));
     }
 
+    /// <summary>Leaves padding out of rows that were found.</summary>
+    /// <param name="match">The rows.</param>
+    /// <returns>Those of real tokens.</returns>
+    public RowMatch WithoutPadding(RowMatch match)
+    {
+        if (match.Rows is not null || RealCount == input.Batch * input.Tokens)
+        {
+            return match;
+        }
+
+        int[] rows = RealRows();
+        return new RowMatch(rows, Array.ConvertAll(rows, row => (long)row), null);
+    }
+
     private static int[][] Places(long[]? mask, int batch, int tokens) =>
         [.. Enumerable.Range(0, batch).Select(sequence => Enumerable.Range(0, tokens)
             .Where(token => mask is null || mask[(sequence * tokens) + token] != 0).ToArray())];

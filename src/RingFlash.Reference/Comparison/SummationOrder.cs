@@ -8,8 +8,8 @@ namespace RingFlash.Reference.Comparison;
 /// <summary>Orders in which backends really add; none is ours.</summary>
 internal enum SummationOrder
 {
-    /// <summary>One chain in ascending order, products rounded: the noisiest that is usual.</summary>
-    Sequential,
+    /// <summary>One chain from the last to the first, products rounded: the noisiest that is usual.</summary>
+    Chain,
 
     /// <summary>Halves of halves, down to chains of eight: the quietest.</summary>
     Pairwise,
@@ -88,7 +88,7 @@ internal static class SummationOrders
                 return reversed;
             default:
                 float sum = 0;
-                for (int k = 0; k < a.Length; k++)
+                for (int k = a.Length - 1; k >= 0; k--)
                 {
                     sum += a[k] * b[k];
                 }
@@ -122,7 +122,7 @@ internal static class SummationOrders
 
                 return sum;
             default:
-                for (int k = start; k < start + count; k++)
+                for (int k = start + count - 1; k >= start; k--)
                 {
                     sum += Lane(lanes, k) * Vector512.Create(weights[k]);
                 }

@@ -16,15 +16,18 @@ namespace RingFlash.Reference.Comparison;
 /// <param name="input">What the reference is fed.</param>
 /// <param name="alignment">Which row is which token.</param>
 /// <param name="held">Where sources of small pieces are held.</param>
-internal sealed class TapAssembly(
+internal sealed partial class TapAssembly(
     ModelConfiguration configuration, ForwardInput input, RowAlignment alignment, HeldTensor held)
 {
     /// <summary>The tensors of a tap: one, or one per piece and rank.</summary>
-    /// <param name="Entry">The line of the map that they share, but for the piece.</param>
-    /// <param name="Pieces">For each piece the tensors of its ranks, in their order.</param>
+    /// <param name="Pieces">For each piece its line of the map and the tensors of its ranks, in their order.</param>
     /// <param name="Added">The tensor that is added; null for none.</param>
     public sealed record Sources(
-        NameMapEntry Entry, IReadOnlyList<IReadOnlyList<DumpTensor>> Pieces, DumpTensor? Added);
+        IReadOnlyList<(NameMapEntry Entry, IReadOnlyList<DumpTensor> Ranks)> Pieces, DumpTensor? Added)
+    {
+        /// <summary>What holds for the whole: the line of the first piece.</summary>
+        public NameMapEntry Entry => Pieces[0].Entry;
+    }
 
     private static readonly AxisName[][] RowForms =
     [
@@ -39,6 +42,14 @@ internal sealed class TapAssembly(
         [AxisName.Rows, AxisName.Heads, AxisName.Width],
     ];
 
+    /// <summary>The axes of a tensor by its rank.</summary>
+    /// <param name="entry">The line of the map.</param>
+    /// <param name="axes">The tap's axes.</param>
+    /// <param name="rank">The rank.</param>
+    /// <returns>The axes; null when the line has none of that rank.</returns>
+    public static IReadOnlyList<AxisName>? FormOf(NameMapEntry entry, TapAxes axes, int rank) =>
+        Forms(entry, axes).FirstOrDefault(form => form.Count == rank);
+
     /// <summary>Makes the tap.</summary>
     /// <param name="tap">Its name.</param>
     /// <param name="axes">Its axes.</param>
@@ -48,7 +59,7 @@ internal sealed class TapAssembly(
     public CandidateTap? Make(string tap, TapAxes axes, Sources sources, out string problem)
     {
         NameMapEntry entry = sources.Entry;
-        DumpTensor[] all = [.. sources.Pieces.SelectMany(ranks => ranks)];
+        DumpTensor[] all = [.. sources.Pieces.SelectMany(piece => piece.Ranks)];
         if (sources.Added is not null)
         {
             all = [.. all, sources.Added];
@@ -67,7 +78,7 @@ internal sealed class TapAssembly(
 
         // As it lies there, without a detour: most taps of most dumps.
         bool isAligned = alignment.OfGrid(input.Batch, input.Tokens, TokenChoice.All) == RowMatch.All;
-        if (all.Length == 1 && isAligned && entry is { IsGrouped: false, IsDenseRouting: false }
+        if (all.Length == 1 && isAligned && entry is { IsGrouped: false, IsDenseRouting: false, IsUnscaled: false }
             && entry.Tokens != TokenChoice.Last && entry.Take == FusedPiece.Whole
             && entry.Axes is []
             && axes.Width is int width && first.Shape.SequenceEqual(axes.Shape(null, width)))
@@ -76,9 +87,9 @@ internal sealed class TapAssembly(
         }
 
         List<RowTensor> pieces = [];
-        foreach (IReadOnlyList<DumpTensor> ranks in sources.Pieces)
+        foreach ((NameMapEntry line, IReadOnlyList<DumpTensor> ranks) in sources.Pieces)
         {
-            if (Ranks(tap, axes, entry, ranks, out problem) is not RowTensor piece)
+            if (Ranks(tap, axes, line, ranks, out problem) is not RowTensor piece)
             {
                 return null;
             }
@@ -109,6 +120,12 @@ internal sealed class TapAssembly(
         return Finish(tap, axes, entry, joined, source, out problem);
     }
 
+    private static IReadOnlyList<IReadOnlyList<AxisName>> Forms(NameMapEntry entry, TapAxes axes) =>
+        entry.Axes is not [] ? entry.Axes
+        : axes.Kind == TapKind.Heads ? HeadForms
+        : axes.Width == 0 ? NarrowForms
+        : RowForms;
+
     private static string Describe(DumpTensor tensor) =>
         $"{tensor.Name} ({tensor.Place}) has the axes {TensorInfo.FormatShape(tensor.Shape)}";
 
@@ -136,6 +153,14 @@ internal sealed class TapAssembly(
                 View = new DenseRoutingView(
                     tensor.View, configuration.ExpertCount, configuration.ExpertsPerToken, wantsIndices, source),
                 Width = configuration.ExpertsPerToken,
+            };
+        }
+
+        if (entry.IsUnscaled)
+        {
+            tensor = tensor with
+            {
+                View = new ScaledView(tensor.View, (float)configuration.RoutedScalingFactor),
             };
         }
 
@@ -197,117 +222,4 @@ internal sealed class TapAssembly(
 
         return rows.Length == count;
     }
-
-    // The tensors of all ranks as one, in our order of heads.
-    private RowTensor? Ranks(
-        string tap, TapAxes axes, NameMapEntry entry, IReadOnlyList<DumpTensor> ranks, out string problem)
-    {
-        problem = string.Empty;
-        bool isFused = entry.Piece == FusedPiece.Whole
-            && tap.EndsWith("attention.query_key_value.output", StringComparison.Ordinal);
-        FusedHeads fused = new(configuration, ranks.Count);
-        int? wanted = entry.IsDenseRouting ? configuration.ExpertCount
-            : entry.Take is FusedPiece.Query or FusedPiece.Key or FusedPiece.Value
-                ? configuration.QueryKeyValueWidth
-            : entry.Piece == FusedPiece.Whole ? axes.RowWidth
-            : fused.Count(entry.Piece) * configuration.HeadDimension;
-        bool splits = entry.Parts == RankParts.Split && ranks.Count > 1;
-        int heads = splits && axes.Kind == TapKind.Heads ? Math.Max(1, axes.Heads / ranks.Count) : axes.Heads;
-        IReadOnlyList<IReadOnlyList<AxisName>> forms = entry.Axes is not [] ? entry.Axes
-            : axes.Kind == TapKind.Heads ? HeadForms
-            : axes.Width == 0 ? NarrowForms
-            : RowForms;
-        List<RowTensor> parts = [];
-        foreach (DumpTensor tensor in entry.Parts == RankParts.Tokens ? [] : ranks)
-        {
-            if (RowTensor.Of(new StoredView(tensor), tensor.Shape, forms, heads, held) is not RowTensor part)
-            {
-                return FailRows(WrongAxes(tensor, axes, forms, heads), out problem);
-            }
-
-            parts.Add(part);
-        }
-
-        RowTensor? joined = entry.Parts switch
-        {
-            RankParts.Tokens => TokenParts(ranks, forms, heads),
-            RankParts.Sum => RowTensor.Sum(parts),
-            RankParts.Split => RowTensor.Join(parts),
-            _ => parts[0],
-        };
-        if (joined is null)
-        {
-            return FailRows(
-                $"{Describe(ranks[0])} and those of the other ranks do not fit together", out problem);
-        }
-
-        if (isFused || entry.Take is FusedPiece.Query or FusedPiece.Key or FusedPiece.Value)
-        {
-            long[] order = fused.Order(entry.IsGrouped, splits, entry.Take);
-            if (joined.Width != fused.StoredCount(splits) * configuration.HeadDimension)
-            {
-                return FailRows(WrongWidth(ranks[0], joined.Width, wanted ?? 0), out problem);
-            }
-
-            return FusedHeads.IsInOrder(order, joined.Width / configuration.HeadDimension)
-                ? joined
-                : joined.Channels(order, configuration.HeadDimension, held);
-        }
-
-        // Key heads that are fewer than the ranks are held by several of them.
-        if (splits && axes.Kind == TapKind.Heads && axes.Heads < ranks.Count && joined.Width > wanted)
-        {
-            long[] order = [.. Enumerable.Range(0, axes.Heads).Select(head => (long)head * ranks.Count / axes.Heads)];
-            return joined.Channels(order, configuration.HeadDimension, held);
-        }
-
-        return wanted is null || joined.Width == wanted
-            ? joined
-            : FailRows(WrongWidth(ranks[0], joined.Width, wanted.Value), out problem);
-    }
-
-    // Megatron's sequence parallelism: each rank has the next tokens.
-    private RowTensor? TokenParts(
-        IReadOnlyList<DumpTensor> ranks, IReadOnlyList<IReadOnlyList<AxisName>> forms, int heads)
-    {
-        IReadOnlyList<long> shape = ranks[0].Shape;
-        IReadOnlyList<AxisName>? form = forms.FirstOrDefault(candidate => candidate.Count == shape.Count);
-        int axis = form is null ? -1 : Enumerable.Range(0, form.Count)
-            .FirstOrDefault(index => form[index] is AxisName.Tokens or AxisName.Rows, -1);
-        if (axis < 0 || ranks.Any(rank => rank.Shape.Count != shape.Count))
-        {
-            return null;
-        }
-
-        long inner = shape.Skip(axis + 1).Aggregate(1L, (product, length) => product * length);
-        bool othersAgree = ranks.All(rank => Enumerable.Range(0, shape.Count)
-            .All(index => index == axis || rank.Shape[index] == shape[index]));
-        JoinedView view = new([.. ranks.Select(rank => ((TensorView)new StoredView(rank), rank.Shape[axis]))], inner);
-        long[] whole = [.. shape];
-        whole[axis] = ranks.Sum(rank => rank.Shape[axis]);
-        return othersAgree ? RowTensor.Of(view, whole, forms, heads, held) : null;
-    }
-
-    private static string WrongAxes(
-        DumpTensor tensor, TapAxes axes, IReadOnlyList<IReadOnlyList<AxisName>> forms, int heads)
-    {
-        string expected = string.Join(" or ", forms.Select(form => $"[{string.Join(", ", form.Select(Word))}]"));
-        string of = axes.Kind == TapKind.Heads ? $" of {heads} heads" : string.Empty;
-        return $"{Describe(tensor)}; the map says {expected}{of}";
-    }
-
-    private static string WrongWidth(DumpTensor tensor, long found, long wanted) => string.Create(
-        CultureInfo.InvariantCulture,
-        $"{Describe(tensor)}: {found} values per token where the reference has {wanted}");
-
-    private static string Word(AxisName axis) => axis switch
-    {
-        AxisName.Batch => "b",
-        AxisName.Tokens => "t",
-        AxisName.Rows => "n",
-        AxisName.Heads => "heads",
-        AxisName.RowsAndHeads => "n*heads",
-        AxisName.Width => "width",
-        _ => "1",
-    };
 }

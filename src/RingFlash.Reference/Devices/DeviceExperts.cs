@@ -131,5 +131,9 @@ internal sealed class DeviceExperts : IDisposable
         Gate = DeviceWeight.Allocate(host, gate, slotCount, format);
         Up = DeviceWeight.Allocate(host, up, slotCount, format);
         Down = DeviceWeight.Allocate(host, down, slotCount, format);
+        if (Gate.Format != Up.Format || Gate.Format != Down.Format)
+        {
+            Allocate(PanelFormat.Float32); // kernels take the three in one format
+        }
     }
 }

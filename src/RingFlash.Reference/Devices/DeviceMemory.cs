@@ -36,11 +36,21 @@ internal sealed class DeviceMemory<T> : ITensorMemory<T>
         DeviceMemory<T> memory = Of(host, storage);
         if (!storage.IsOnDevice && storage.Count > 0)
         {
-            memory.View.Bring(storage.OnHost());
-            host.Uploads++;
+            memory.Bring(storage.OnHost());
         }
 
         return memory.View;
+    }
+
+    /// <summary>Brings elements to the device without an array of the tensor's on the host.</summary>
+    /// <param name="host">The device.</param>
+    /// <param name="storage">The tensor's storage; its elements are on the device from here on.</param>
+    /// <param name="values">As many elements.</param>
+    public static void Bring(KernelHost host, TensorStorage<T> storage, T[] values)
+    {
+        DeviceMemory<T> memory = Of(host, storage);
+        memory.Bring(values);
+        storage.IsOnDevice = true;
     }
 
     /// <summary>Memory for elements that a kernel is about to write, all of them.</summary>
@@ -63,6 +73,20 @@ internal sealed class DeviceMemory<T> : ITensorMemory<T>
             View.Fetch(values);
             host.Downloads++;
         }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        host.Synchronize(); // kernels may still use it
+        buffer.Dispose();
+    }
+
+    private void Bring(T[] values)
+    {
+        host.Synchronize(); // a copy waits for what was launched, so it is counted
+        View.Bring(values);
+        host.Uploads++;
     }
 
     private static DeviceMemory<T> Of(KernelHost host, TensorStorage<T> storage)

@@ -21,6 +21,12 @@ public sealed class KernelAttribute : Attribute
     /// <summary>Tensor core instructions (<c>mma.sync</c>) in the text.</summary>
     public int MatrixInstructions { get; init; }
 
+    /// <summary>
+    /// Loads of matrix pieces from shared memory (<c>ldmatrix</c>) in the text; several numbers where type arguments
+    /// differ in it.
+    /// </summary>
+    public int[] MatrixLoads { get; init; } = [0];
+
     /// <summary>Copies from global to shared memory past the registers (<c>cp.async</c>) in the text.</summary>
     public int AsynchronousCopies { get; init; }
 

@@ -28,6 +28,7 @@ public class KernelHost : IDisposable
 
     private readonly Context context;
     private readonly Dictionary<MethodInfo, LoadedKernel> kernels = [];
+    private bool isBusy;
 
     /// <summary>Opens ILGPU's CPU accelerator, which runs the C# of the kernels.</summary>
     /// <param name="warps">The warps of a group.</param>
@@ -63,6 +64,9 @@ public class KernelHost : IDisposable
 
     /// <summary>Tensors that the host waited for and fetched.</summary>
     public long Downloads { get; internal set; }
+
+    /// <summary>How often the host waited for kernels; not counted when there were none to wait for.</summary>
+    public long Waits { get; private set; }
 
     /// <summary>
     /// Whether the fast kernel is launched where there are two. Their shuffles and barriers cost the CPU accelerator
@@ -135,12 +139,19 @@ public class KernelHost : IDisposable
 
         if (grid.X > 0 && grid.Y > 0 && grid.Z > 0)
         {
+            isBusy = true;
+            Accelerator.Bind(); // a driver's context belongs to a thread; generation has one of its own
             LaunchAligned(kernel, grid, arguments);
         }
     }
 
     /// <summary>Waits for everything that was launched.</summary>
-    public void Synchronize() => Accelerator.Synchronize();
+    public void Synchronize()
+    {
+        Waits += isBusy ? 1 : 0;
+        isBusy = false;
+        Accelerator.Synchronize();
+    }
 
     /// <inheritdoc/>
     public void Dispose()

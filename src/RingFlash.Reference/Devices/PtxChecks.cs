@@ -46,6 +46,12 @@ public static partial class PtxChecks
             faults.Add($"{matrices} tensor core instructions, {declared.MatrixInstructions} declared");
         }
 
+        int pieces = MatrixLoad().Count(ptx);
+        if (!declared.MatrixLoads.Contains(pieces))
+        {
+            faults.Add($"{pieces} loads of matrix pieces, {string.Join(" or ", declared.MatrixLoads)} declared");
+        }
+
         int copies = AsynchronousCopy().Count(ptx);
         if (copies != declared.AsynchronousCopies)
         {
@@ -111,6 +117,9 @@ public static partial class PtxChecks
 
     [GeneratedRegex(@"\bmma\.sync\.")]
     private static partial Regex MatrixInstruction();
+
+    [GeneratedRegex(@"\bldmatrix\.sync\.")]
+    private static partial Regex MatrixLoad();
 
     [GeneratedRegex(@"\bcp\.async\.cg\.")]
     private static partial Regex AsynchronousCopy();

@@ -58,6 +58,21 @@ internal static class DumpFolder
             return;
         }
 
+        if (files.Any(HuggingFaceTree.IsTree))
+        {
+            HuggingFaceTree.Add(dump, path, files, attributes);
+            files = [];
+        }
+
+        string tensorFolder = Path.Combine(path, MsprobeDump.TensorFolder);
+        if (names.Contains(MsprobeDump.DescriptionName))
+        {
+            List<string> tensorFiles =
+                folders.Remove(tensorFolder) ? List(tensorFolder, root, ref fileCount).Files : [];
+            MsprobeDump.Add(dump, path, tensorFiles, attributes);
+            files = [];
+        }
+
         foreach (string file in files)
         {
             if (Extensions.Contains(Path.GetExtension(file), StringComparer.OrdinalIgnoreCase))

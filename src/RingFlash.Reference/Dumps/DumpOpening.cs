@@ -65,7 +65,7 @@ internal static class DumpOpening
             case FileKind.Json:
                 throw new InvalidInputException(
                     path, string.Empty, "JSON describes a dump and is none: give the folder that holds it");
-            case FileKind.Unknown when IsRawLogits(dump, path):
+            case FileKind.Unknown when Path.GetExtension(path) == RawLogits.Extension:
                 RawLogits.Add(dump, file, attributes);
                 break;
             default:
@@ -111,10 +111,6 @@ internal static class DumpOpening
 
         return start.TrimStart(" \t\r\n"u8).StartsWith("{"u8) ? FileKind.Json : FileKind.Unknown;
     }
-
-    private static bool IsRawLogits(OpenedDump dump, string path) =>
-        dump.Options.VocabularySize is not null
-        || string.Equals(Path.GetExtension(path), RawLogits.Extension, StringComparison.OrdinalIgnoreCase);
 
     private static void AddZip(
         OpenedDump dump, ByteSource file, string path, IReadOnlyDictionary<string, string> attributes)

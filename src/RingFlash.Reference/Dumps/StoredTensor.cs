@@ -42,7 +42,7 @@ internal sealed class StoredTensor : DumpTensor
     public override string Name => tensor.Name;
 
     /// <inheritdoc/>
-    public override string Place => $"{source.Name}: byte {offset}";
+    public override string Place => InvalidInputException.Escape($"{source.Name}: byte {offset}");
 
     /// <inheritdoc/>
     public override ElementType ElementType => tensor.ElementType;

@@ -28,6 +28,7 @@ internal sealed record ZipEntry(
 internal sealed class ZipDirectory
 {
     private const int EndLength = 22;
+    private const int LocatorLength = 20;
     private const int MaximumCommentLength = ushort.MaxValue;
     private const int MaximumDirectoryLength = 1 << 26;
     private const int MaximumEntryCount = 200_000;
@@ -128,17 +129,19 @@ internal sealed class ZipDirectory
 
     private (long Offset, long Length, long Count) FindDirectory()
     {
-        int tailLength = (int)Math.Min(file.Length, EndLength + MaximumCommentLength);
-        byte[] tail = new byte[tailLength];
-        long tailStart = file.Length - tailLength;
-        file.ReadExactly(tailStart, tail);
+        byte[] tail = [];
+        int at = -1;
 
-        // The comment must end with the file, or text within a comment could pose as the end record.
-        int at = tailLength - EndLength;
-        while (at >= 0 && !(tail.AsSpan(at).StartsWith("PK\u0005\u0006"u8)
-            && BinaryPrimitives.ReadUInt16LittleEndian(tail.AsSpan(at + 20)) == tailLength - at - EndLength))
+        // NumPy and PyTorch write no comment: mostly a few bytes are enough, which matters for many small files.
+        foreach (int length in (int[])[EndLength + LocatorLength, EndLength + MaximumCommentLength])
         {
-            at--;
+            tail = new byte[Math.Min(file.Length, length)];
+            file.ReadExactly(file.Length - tail.Length, tail);
+            at = FindEnd(tail);
+            if (at >= 0)
+            {
+                break;
+            }
         }
 
         if (at < 0)
@@ -147,16 +150,34 @@ internal sealed class ZipDirectory
                 file.Name, string.Empty, "a zip archive without its end: cut off, or still being written");
         }
 
+        return ReadEnd(tail, at);
+    }
+
+    // The comment must end with the file, or text within a comment could pose as the end record.
+    private static int FindEnd(byte[] tail)
+    {
+        int at = tail.Length - EndLength;
+        while (at >= 0 && !(tail.AsSpan(at).StartsWith("PK\u0005\u0006"u8)
+            && BinaryPrimitives.ReadUInt16LittleEndian(tail.AsSpan(at + 20)) == tail.Length - at - EndLength))
+        {
+            at--;
+        }
+
+        return at;
+    }
+
+    private (long Offset, long Length, long Count) ReadEnd(byte[] tail, int at)
+    {
         ReadOnlySpan<byte> end = tail.AsSpan(at, EndLength);
         long count = BinaryPrimitives.ReadUInt16LittleEndian(end[10..]);
         long length = BinaryPrimitives.ReadUInt32LittleEndian(end[12..]);
         long offset = BinaryPrimitives.ReadUInt32LittleEndian(end[16..]);
-        long limit = tailStart + at;
+        long limit = file.Length - tail.Length + at;
         bool isZip64 = count == ushort.MaxValue || length == uint.MaxValue || offset == uint.MaxValue;
-        if (isZip64 && at >= 20 && tail.AsSpan(at - 20).StartsWith("PK\u0006\u0007"u8))
+        if (isZip64 && at >= LocatorLength && tail.AsSpan(at - LocatorLength).StartsWith("PK\u0006\u0007"u8))
         {
-            ulong place = BinaryPrimitives.ReadUInt64LittleEndian(tail.AsSpan(at - 20 + 8));
-            if (place > (ulong)(limit - 20 - 56))
+            ulong place = BinaryPrimitives.ReadUInt64LittleEndian(tail.AsSpan(at - LocatorLength + 8));
+            if (limit < LocatorLength + 56 || place > (ulong)(limit - LocatorLength - 56))
             {
                 throw new InvalidInputException(file.Name, "zip directory", "the ZIP64 end lies beyond its locator");
             }

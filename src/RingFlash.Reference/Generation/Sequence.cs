@@ -105,6 +105,7 @@ internal sealed class Sequence
     public void End(Exception? failure)
     {
         IsOver = true;
+        Cache?.Dispose(); // null if it never began
         registration.Unregister(); // does not wait for a callback, which may wait for the lock
         channel.Writer.TryComplete(failure);
     }

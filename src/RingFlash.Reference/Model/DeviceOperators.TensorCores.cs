@@ -14,8 +14,8 @@ public sealed partial class DeviceOperators<TPrecision>
     private MemoryBuffer1D<uint, Stride1D.Dense>? pieces;
 
     /// <summary>
-    /// Whether projections of many rows go to the tensor cores: fast, within a budget instead of the CPU's bits. The
-    /// router is left out, because an expert is chosen or not.
+    /// Whether projections and routed experts of many rows go to the tensor cores: fast, within a budget instead of the
+    /// CPU's bits. The router is left out, because an expert is chosen or not.
     /// </summary>
     public bool TensorCores { get; init; }
 
@@ -28,7 +28,16 @@ public sealed partial class DeviceOperators<TPrecision>
             return Product<TPrecision>(x, weight, bias, y);
         }
 
-        long length = Operators.LinearProjection.TensorCoreScratch<TPrecision>(x.Rows, weight.Inputs);
+        ArrayView<uint> scratch =
+            Pieces(Operators.LinearProjection.TensorCoreScratch<TPrecision>(x.Rows, weight.Inputs));
+        Operators.LinearProjection.LaunchTensorCores<TPrecision>(
+            host, Read(x), there, constants.Vector(bias), scratch, Write(y));
+        return y;
+    }
+
+    /// <summary>Room for activations in pieces, kept from product to product.</summary>
+    private ArrayView<uint> Pieces(long length)
+    {
         if (pieces is null || pieces.Length < length)
         {
             host.Synchronize(); // kernels may still read it
@@ -36,8 +45,6 @@ public sealed partial class DeviceOperators<TPrecision>
             pieces = host.Accelerator.Allocate1D<uint>(length);
         }
 
-        Operators.LinearProjection.LaunchTensorCores<TPrecision>(
-            host, Read(x), there, constants.Vector(bias), pieces.View.BaseView, Write(y));
-        return y;
+        return pieces.View.BaseView;
     }
 }

@@ -6,6 +6,9 @@ namespace RingFlash.Reference.Model;
 
 public sealed partial class DeviceOperators<TPrecision>
 {
+    /// <inheritdoc/>
+    public override void Prepare(ModelWeights weights) => Upload(weights);
+
     /// <summary>
     /// Brings every matrix to the device, or makes it there, before the first token; layers that find no room are
     /// brought as they are used.

@@ -14,9 +14,8 @@ namespace RingFlash.Reference.Model;
 /// somebody asks for its values: the logits of a token, or all that a trace wants to see.
 /// </summary>
 /// <remarks>
-/// <para>Once the experts of all layers are there, the host launches a whole pass without waiting: nothing that a later
-/// operator needs is asked for.</para>
-/// <para>On the host, by the base class, with the same bits: routed experts with quantised activations.</para>
+/// Once the experts of all layers are there, the host launches a whole pass without waiting: nothing that a later
+/// operator needs is asked for.
 /// </remarks>
 /// <typeparam name="TPrecision">Float32 or bfloat16 rounding points.</typeparam>
 public sealed partial class DeviceOperators<TPrecision> : Float32Operators<TPrecision>
@@ -79,7 +78,7 @@ public sealed partial class DeviceOperators<TPrecision> : Float32Operators<TPrec
         HostTensor<float> Bring(float[] values)
         {
             HostTensor<float> tensor = Result<float>(batch, positions.Length / batch, rotaryDim);
-            DeviceMemory<float>.Write(host, tensor.Storage).Bring(values);
+            DeviceMemory<float>.Bring(host, tensor.Storage, values);
             return tensor;
         }
     }
@@ -130,38 +129,28 @@ public sealed partial class DeviceOperators<TPrecision> : Float32Operators<TPrec
     }
 
     /// <inheritdoc/>
-    public override void AppendTokens(HostTensor<float> source, HostTensor<float> cache, int start)
+    public override void CopyTokens(
+        HostTensor<float> source, int from, HostTensor<float> destination, int to, int count)
     {
         ArgumentNullException.ThrowIfNull(source);
-        ArgumentNullException.ThrowIfNull(cache);
-        int batch = source.Shape[0], heads = source.Shape[1], tokens = source.Shape[2], headDim = source.Width;
-        ArrayView<float> from = Read(source);
-        if (start > 0)
+        ArgumentNullException.ThrowIfNull(destination);
+        int batch = source.Shape[0], heads = source.Shape[1], width = source.Width;
+        ArrayView<float> read = Read(source);
+        if (to > 0)
         {
-            Read(cache); // tokens that were appended on the host
+            Read(destination); // tokens that were written on the host
         }
 
         HeadCopy.Launch(
             host,
-            from,
-            HeadLayout.Dense(heads, tokens, headDim),
-            Write(cache),
-            HeadLayout.Dense(heads, cache.Shape[2], headDim, start),
+            read,
+            HeadLayout.Dense(heads, source.Shape[2], width, from),
+            Write(destination),
+            HeadLayout.Dense(heads, destination.Shape[2], width, to),
             batch,
             heads,
-            tokens,
-            headDim);
-    }
-
-    /// <inheritdoc/>
-    public override HostTensor<float> LastToken(HostTensor<float> x)
-    {
-        ArgumentNullException.ThrowIfNull(x);
-        int batch = x.Shape[0], tokens = x.Shape[1], width = x.Width;
-        HostTensor<float> last = Result<float>(batch, 1, width);
-        HeadLayout from = HeadLayout.Dense(1, tokens, width, tokens - 1);
-        HeadCopy.Launch(host, Read(x), from, Write(last), HeadLayout.Dense(1, 1, width), batch, 1, 1, width);
-        return last;
+            count,
+            width);
     }
 
     /// <inheritdoc/>
@@ -179,27 +168,23 @@ public sealed partial class DeviceOperators<TPrecision> : Float32Operators<TPrec
         ArgumentNullException.ThrowIfNull(x);
         ArgumentNullException.ThrowIfNull(experts);
         ExpertWeights any = experts.Expert(0);
-        if (quantiseActivations && any.Gate is Float8BlockMatrix)
+        bool quantise = quantiseActivations && any is { Gate: Float8BlockMatrix, Up: Float8BlockMatrix };
+        if (quantiseActivations && quantise != any.Down is Float8BlockMatrix)
         {
-            return base.RoutedExperts(x, decision, experts);
+            return base.RoutedExperts(x, decision, experts); // one kind each for the three products
         }
 
         DeviceExperts there = ExpertsOf(experts);
-        int topK = decision.TopK;
-        int assignments = x.Rows * topK;
-        Operators.RoutedExperts.ExpertRoom room = new(
-            Write(Result<float>(assignments, any.Gate.Outputs)),
-            Write(Result<float>(assignments, any.Gate.Outputs)),
-            Write(Result<int>(assignments)),
-            Write(Result<int>(assignments)),
-            Write(Result<int>(experts.ExpertCount + 1)));
-        HostTensor<float> outputs = Result<float>(x.Rows, topK, x.Width);
+        HostTensor<float> outputs = Result<float>(x.Rows, decision.TopK, x.Width);
         IEnumerable<DeviceExperts> batches =
             there.IsComplete ? [there] : there.Batches(decision.TopKIndices, workers);
-        foreach (DeviceExperts batch in batches)
+        if (quantise)
         {
-            Operators.RoutedExperts.Launch<TPrecision>(
-                host, Read(x), Read(decision.Indices), topK, batch, room, Write(outputs));
+            QuantisedExperts(x, decision, batches, any.Gate.Outputs, outputs);
+        }
+        else
+        {
+            PlainExperts(x, decision, batches, any.Gate.Outputs, experts.ExpertCount, outputs);
         }
 
         return outputs;

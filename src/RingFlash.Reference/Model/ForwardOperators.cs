@@ -23,6 +23,14 @@ public abstract class ForwardOperators<T>
     /// <summary>Where results lie while a model's pass runs; null for tensors of their own.</summary>
     internal TensorArena? Arena { get; set; }
 
+    /// <summary>
+    /// Brings weights to where they are used, before the first pass; where that is the host there is nothing to do.
+    /// </summary>
+    /// <param name="weights">The model's weights.</param>
+    public virtual void Prepare(ModelWeights weights)
+    {
+    }
+
     /// <summary>See <see cref="Operators.TokenEmbedding"/>.</summary>
     /// <param name="ids">[batch · tokens].</param>
     /// <param name="batch">The number of sequences.</param>
@@ -71,36 +79,28 @@ public abstract class ForwardOperators<T>
         return (query, key, value);
     }
 
-    /// <summary>Copies tokens behind those that a cache holds.</summary>
-    /// <param name="source">[batch, heads, tokens, headDim].</param>
-    /// <param name="cache">[batch, heads, capacity, headDim].</param>
-    /// <param name="start">The first token's place in the cache.</param>
-    public virtual void AppendTokens(HostTensor<T> source, HostTensor<T> cache, int start)
+    /// <summary>
+    /// Copies tokens of every head from one tensor to a place in another: into a cache, out of a batch.
+    /// </summary>
+    /// <param name="source">[batch, heads, tokens, width].</param>
+    /// <param name="from">The first token to copy.</param>
+    /// <param name="destination">
+    /// [batch, heads, capacity, width]; its tokens before <paramref name="to"/> stay, those behind the copied ones are
+    /// undefined afterwards.
+    /// </param>
+    /// <param name="to">The place of the first one.</param>
+    /// <param name="count">Tokens to copy.</param>
+    public virtual void CopyTokens(
+        HostTensor<T> source, int from, HostTensor<T> destination, int to, int count)
     {
         ArgumentNullException.ThrowIfNull(source);
-        ArgumentNullException.ThrowIfNull(cache);
-        int length = source.Shape[2] * source.Width;
+        ArgumentNullException.ThrowIfNull(destination);
+        int width = source.Width, tokens = source.Shape[2], capacity = destination.Shape[2];
         for (int head = 0; head < source.Shape[0] * source.Shape[1]; head++)
         {
-            source.Span.Slice(head * length, length)
-                .CopyTo(cache.Span[(((head * cache.Shape[2]) + start) * cache.Width)..]);
+            source.Span.Slice(((head * tokens) + from) * width, count * width)
+                .CopyTo(destination.Span[(((head * capacity) + to) * width)..]);
         }
-    }
-
-    /// <summary>The last token of every sequence: what the next one is predicted from.</summary>
-    /// <param name="x">[batch, tokens, width].</param>
-    /// <returns>[batch, 1, width].</returns>
-    public virtual HostTensor<T> LastToken(HostTensor<T> x)
-    {
-        ArgumentNullException.ThrowIfNull(x);
-        int batch = x.Shape[0], tokens = x.Shape[1];
-        HostTensor<T> last = Result<T>(batch, 1, x.Width);
-        for (int sequence = 0; sequence < batch; sequence++)
-        {
-            x.Row((sequence * tokens) + tokens - 1).CopyTo(last.Row(sequence));
-        }
-
-        return last;
     }
 
     /// <summary>See <see cref="Operators.RotaryEmbedding"/>.</summary>

@@ -44,11 +44,12 @@ public abstract class ForwardingOperators<T> : ForwardOperators<T>
         Inner.QueryKeyValueSplit(queryKeyValue, heads, keyValueHeads, headDim);
 
     /// <inheritdoc/>
-    public override void AppendTokens(HostTensor<T> source, HostTensor<T> cache, int start) =>
-        Inner.AppendTokens(source, cache, start);
+    public override void Prepare(ModelWeights weights) => Inner.Prepare(weights);
 
     /// <inheritdoc/>
-    public override HostTensor<T> LastToken(HostTensor<T> x) => Inner.LastToken(x);
+    public override void CopyTokens(
+        HostTensor<T> source, int from, HostTensor<T> destination, int to, int count) =>
+        Inner.CopyTokens(source, from, destination, to, count);
 
     /// <inheritdoc/>
     public override HostTensor<T> RotaryEmbedding(HostTensor<T> x, HostTensor<T> cosine, HostTensor<T> sine) =>

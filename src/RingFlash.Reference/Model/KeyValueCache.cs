@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.Numerics;
 using RingFlash.Reference.Configuration;
 using RingFlash.Reference.Numerics;
@@ -14,7 +15,7 @@ namespace RingFlash.Reference.Model;
 /// more than one layer is held twice. Where a head lies in memory changes no bit.
 /// </remarks>
 /// <typeparam name="T">What activations are held in.</typeparam>
-public sealed class KeyValueCache<T>
+public sealed class KeyValueCache<T> : IDisposable
     where T : unmanaged, INumber<T>
 {
     private readonly HostTensor<T>[] keys;
@@ -74,9 +75,11 @@ public sealed class KeyValueCache<T>
 
     /// <summary>Makes room for this many tokens in every layer; nothing if there is.</summary>
     /// <param name="tokens">Tokens per sequence.</param>
+    /// <param name="operators">Who copies what is held.</param>
     /// <exception cref="ArgumentException">They are more than the limit.</exception>
-    public void Reserve(int tokens)
+    public void Reserve(int tokens, ForwardOperators<T> operators)
     {
+        ArgumentNullException.ThrowIfNull(operators);
         if (tokens > Limit)
         {
             throw new ArgumentException($"the cache may hold {Limit} tokens; {tokens} do not fit", nameof(tokens));
@@ -90,8 +93,8 @@ public sealed class KeyValueCache<T>
         int capacity = (int)Math.Min(Limit, Math.Max(tokens, 2L * Capacity));
         for (int layer = 0; layer < lengths.Length; layer++)
         {
-            keys[layer] = Moved(keys[layer], lengths[layer], capacity);
-            values[layer] = Moved(values[layer], lengths[layer], capacity);
+            keys[layer] = Moved(keys[layer], lengths[layer], capacity, operators);
+            values[layer] = Moved(values[layer], lengths[layer], capacity, operators);
         }
 
         Capacity = capacity;
@@ -115,8 +118,8 @@ public sealed class KeyValueCache<T>
                 $"the cache holds {Capacity} tokens; {start} + {tokens} do not fit", nameof(key));
         }
 
-        operators.AppendTokens(key, keys[layer], start);
-        operators.AppendTokens(value, values[layer], start);
+        operators.CopyTokens(key, 0, keys[layer], start, tokens);
+        operators.CopyTokens(value, 0, values[layer], start, tokens);
         lengths[layer] = start + tokens;
     }
 
@@ -131,28 +134,33 @@ public sealed class KeyValueCache<T>
         }
     }
 
+    /// <summary>Frees the memory of a device; the tokens are lost.</summary>
+    public void Dispose()
+    {
+        foreach (HostTensor<T> room in (IEnumerable<HostTensor<T>>)[.. keys, .. values])
+        {
+            room.Storage.FreeDevice();
+        }
+    }
+
+    // Memory is taken where it is first needed, on the host or on a device.
     private static HostTensor<T> Room(int batch, int heads, int capacity, int headDim)
     {
         HostTensor<T> room = new(batch, heads, capacity, headDim);
-        HugePages.Ask(room.Values);
+        room.Storage.WantsHugePages = true;
         return room;
     }
 
-    private static HostTensor<T> Moved(HostTensor<T> held, int tokens, int capacity)
+    private static HostTensor<T> Moved(
+        HostTensor<T> held, int tokens, int capacity, ForwardOperators<T> operators)
     {
         HostTensor<T> moved = Room(held.Shape[0], held.Shape[1], capacity, held.Width);
-        Copy(held, tokens, moved, 0);
-        return moved;
-    }
-
-    /// <summary>Copies the first tokens of every head to a place in another tensor.</summary>
-    private static void Copy(HostTensor<T> source, int tokens, HostTensor<T> destination, int start)
-    {
-        int headDim = source.Width, from = source.Shape[2] * headDim, to = destination.Shape[2] * headDim;
-        for (int head = 0; head < source.Shape[0] * source.Shape[1]; head++)
+        if (tokens > 0)
         {
-            source.Span.Slice(head * from, tokens * headDim)
-                .CopyTo(destination.Span[((head * to) + (start * headDim))..]);
+            operators.CopyTokens(held, 0, moved, 0, tokens);
         }
+
+        held.Storage.FreeDevice();
+        return moved;
     }
 }

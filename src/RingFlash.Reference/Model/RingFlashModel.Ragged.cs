@@ -68,8 +68,9 @@ public sealed partial class RingFlashModel<T>
             return Attend(index, query, key, value, only.Cache, pass);
         }
 
-        HostTensor<T> context = operators.Result<T>(1, query.Shape[2], configuration.QueryWidth);
-        int first = 0;
+        int width = configuration.QueryWidth, first = 0;
+        HostTensor<T> context = operators.Result<T>(1, query.Shape[2], width);
+        HostTensor<T> whole = context.Reshape([1, 1, query.Shape[2], width]);
         foreach (SequenceRows<T> sequence in pass.Sequences)
         {
             HostTensor<T> own = Attend(
@@ -79,7 +80,7 @@ public sealed partial class RingFlashModel<T>
                 Tokens(value, first, sequence.Tokens),
                 sequence.Cache,
                 pass); // [1, the sequence's tokens, q]
-            own.Span.CopyTo(context.Span[(first * context.Width)..]);
+            operators.CopyTokens(own.Reshape([1, 1, sequence.Tokens, width]), 0, whole, first, sequence.Tokens);
             first += sequence.Tokens;
         }
 
@@ -98,7 +99,7 @@ public sealed partial class RingFlashModel<T>
         foreach (SequenceRows<T> sequence in sequences)
         {
             int past = sequence.Cache.LengthOf(firstLayer);
-            sequence.Cache.Reserve(past + sequence.Tokens);
+            sequence.Cache.Reserve(past + sequence.Tokens, operators);
             for (int token = 0; token < sequence.Tokens; token++)
             {
                 positions[row++] = past + token;
@@ -132,13 +133,8 @@ public sealed partial class RingFlashModel<T>
     /// <summary>Some consecutive tokens of every head: [1, heads, count, headDim].</summary>
     private HostTensor<T> Tokens(HostTensor<T> x, int first, int count)
     {
-        int heads = x.Shape[1], tokens = x.Shape[2], width = x.Width;
-        HostTensor<T> part = operators.Result<T>(1, heads, count, width);
-        for (int head = 0; head < heads; head++)
-        {
-            x.Span.Slice(((head * tokens) + first) * width, count * width).CopyTo(part.Span[(head * count * width)..]);
-        }
-
+        HostTensor<T> part = operators.Result<T>(1, x.Shape[1], count, x.Width);
+        operators.CopyTokens(x, first, part, 0, count);
         return part;
     }
 }

@@ -101,7 +101,7 @@ public sealed partial class RingFlashModel<T>
         }
 
         HostTensor<T> headInput =
-            input.LastLogitsOnly ? operators.LastToken(normalised)
+            input.LastLogitsOnly ? LastToken(normalised)
             : input.LogitRows is not null ? Rows(normalised, input.LogitRows)
             : normalised; // [batch, tokens or 1, hidden]
         return operators.LinearProjection(
@@ -383,12 +383,30 @@ public sealed partial class RingFlashModel<T>
         }
     }
 
+    /// <summary>The last token of every sequence: [batch, 1, width].</summary>
+    private HostTensor<T> LastToken(HostTensor<T> x)
+    {
+        int batch = x.Shape[0], tokens = x.Shape[1];
+        HostTensor<T> last = operators.Result<T>(batch, 1, x.Width);
+        operators.CopyTokens(
+            x.Reshape([batch, 1, tokens, x.Width]), tokens - 1, last.Reshape([batch, 1, 1, x.Width]), 0, 1);
+        return last;
+    }
+
+    /// <summary>Chosen rows: [1, rows, hidden].</summary>
     private HostTensor<T> Rows(HostTensor<T> hiddenStates, int[] rows)
     {
-        HostTensor<T> chosen = operators.Result<T>(1, rows.Length, hiddenStates.Width);
-        for (int row = 0; row < rows.Length; row++)
+        int width = hiddenStates.Width;
+        HostTensor<T> all = hiddenStates.Reshape([1, 1, hiddenStates.Rows, width]);
+        HostTensor<T> chosen = operators.Result<T>(1, rows.Length, width);
+        for (int row = 0, end; row < rows.Length; row = end)
         {
-            hiddenStates.Row(rows[row]).CopyTo(chosen.Row(row));
+            for (end = row + 1; end < rows.Length && rows[end] == rows[end - 1] + 1; end++)
+            {
+                // Neighbours are copied together.
+            }
+
+            operators.CopyTokens(all, rows[row], chosen.Reshape([1, 1, rows.Length, width]), row, end - row);
         }
 
         return chosen;

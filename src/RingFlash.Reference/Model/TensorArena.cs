@@ -57,7 +57,7 @@ internal sealed class TensorArena
 
     private sealed class Shelf
     {
-        private readonly List<object> tensors = []; // of all element types
+        private readonly List<IDeviceHeld> tensors = []; // of all element types
         private int taken; // so many of them, in front
 
         public void TakeBack(bool forget)
@@ -65,6 +65,7 @@ internal sealed class TensorArena
             taken = 0;
             if (forget)
             {
+                tensors.ForEach(tensor => tensor.FreeDevice()); // the garbage collector does not feel a card's memory
                 tensors.Clear();
             }
         }

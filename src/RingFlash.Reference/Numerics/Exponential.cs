@@ -80,7 +80,7 @@ public static class Exponential
 
     /// <summary>Whether e^x is a normal number in every lane: |x| ≤ 87.</summary>
     /// <param name="x">Any float32 lanes; NaN is not in range.</param>
-    /// <returns>Whether <see cref="ExpInNormalRange"/> may be used.</returns>
+    /// <returns>Whether <see cref="ExpInNormalRange(Vector512{float})"/> may be used.</returns>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static bool IsInNormalRange(Vector512<float> x) =>
         Vector512.LessThanOrEqualAll(Vector512.Abs(x), Vector512.Create(NormalRange));
@@ -93,6 +93,60 @@ public static class Exponential
     {
         Split(x, out Vector512<float> mantissa, out _, out Vector512<int> power);
         return (mantissa.AsInt32() + Vector512.ShiftLeft(power, 23)).AsSingle();
+    }
+
+    /// <summary>Whether e^x is a normal number in every lane.</summary>
+    /// <param name="x">Any float32 lanes.</param>
+    /// <returns>Whether the form for 64 lanes may be used.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static bool IsInNormalRange(FourVectors x) =>
+        IsInNormalRange(x.First)
+        && IsInNormalRange(x.Second)
+        && IsInNormalRange(x.Third)
+        && IsInNormalRange(x.Fourth);
+
+    /// <summary>The bits of <see cref="Exp(Vector512{float})"/> for 64 lanes in the normal range.</summary>
+    /// <param name="x">−87 … 87 each.</param>
+    /// <returns>e^x within 1 ulp.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static FourVectors ExpInNormalRange(FourVectors x)
+    {
+        SplitToField(x, out FourVectors mantissa, out _, out FourVectors field);
+        return FourVectors.AddBits(mantissa, field);
+    }
+
+    /// <summary>
+    /// The steps of <see cref="Split(Vector512{float}, out Vector512{float}, out Vector512{float}, out
+    /// Vector512{int})"/> for 64 lanes. The power comes as float32 has it: in the place of the exponent.
+    /// </summary>
+    /// <param name="x">−170 … 170 each.</param>
+    /// <param name="high">0.70 … 1.42.</param>
+    /// <param name="low">At most half an ulp of high.</param>
+    /// <param name="field">2^23 times the power of two, as an integer: <see cref="RoundingShiftBits"/> has no bit
+    /// that stays.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static void SplitToField(
+        FourVectors x, out FourVectors high, out FourVectors low, out FourVectors field)
+    {
+        FourVectors shift = FourVectors.Create(RoundingShift), minusLn2Low = FourVectors.Create(-Ln2Low);
+        FourVectors shifted = FourVectors.FusedMultiplyAdd(x, FourVectors.Create(Log2E), shift);
+        field = shifted.ToExponentField();
+        FourVectors n = shifted - shift;
+        FourVectors coarse = FourVectors.FusedMultiplyAdd(n, FourVectors.Create(-Ln2High), x);
+        FourVectors r = FourVectors.FusedMultiplyAdd(n, minusLn2Low, coarse);
+        FourVectors tail = FourVectors.FusedMultiplyAdd(n, minusLn2Low, coarse - r);
+
+        FourVectors q = FourVectors.FusedMultiplyAdd(FourVectors.Create(Q5), r, FourVectors.Create(Q4));
+        q = FourVectors.FusedMultiplyAdd(q, r, FourVectors.Create(Q3));
+        q = FourVectors.FusedMultiplyAdd(q, r, FourVectors.Create(Q2));
+        q = FourVectors.FusedMultiplyAdd(q, r, FourVectors.Create(Q1));
+        q = FourVectors.FusedMultiplyAdd(q, r, FourVectors.Create(Q0));
+
+        FourVectors one = FourVectors.Create(1f), sum = one + r, lost = r - (sum - one);
+        FourVectors rest =
+            FourVectors.FusedMultiplyAdd(r * r, q, FourVectors.FusedMultiplyAdd(tail, sum, lost));
+        high = sum + rest;
+        low = rest - (high - sum);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

@@ -6,7 +6,7 @@ namespace RingFlash.Reference.Numerics;
 
 /// <summary>A dense row-major tensor as the host sees it; what one operator hands to the next.</summary>
 /// <typeparam name="T">float for the engines, double for the float64 oracle.</typeparam>
-public sealed class HostTensor<T>
+public sealed class HostTensor<T> : IDeviceHeld
     where T : unmanaged
 {
     private readonly int[] shape;
@@ -80,6 +80,9 @@ public sealed class HostTensor<T>
             ? reshaped = new HostTensor<T>(Storage, newShape.ToArray())
             : throw new ArgumentException($"{this} has {Count} elements; {count} asked for", nameof(newShape));
     }
+
+    /// <inheritdoc/>
+    void IDeviceHeld.FreeDevice() => Storage.FreeDevice();
 
     /// <inheritdoc/>
     public override string ToString() =>

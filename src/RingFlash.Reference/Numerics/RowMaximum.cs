@@ -30,12 +30,9 @@ internal static class RowMaximum
         }
 
         first = Larger(Larger(first, second), Larger(third, fourth));
-        float maximum = float.NegativeInfinity;
-        for (int lane = 0; lane < 16; lane++)
-        {
-            maximum = first[lane] > maximum ? first[lane] : maximum;
-        }
-
+        Vector256<float> eight = Vector256.Max(first.GetLower(), first.GetUpper()); // no lane is NaN here
+        Vector128<float> four = Vector128.Max(eight.GetLower(), eight.GetUpper());
+        float maximum = MathF.Max(MathF.Max(four[0], four[1]), MathF.Max(four[2], four[3]));
         for (; i < values.Length; i++)
         {
             maximum = values[i] > maximum ? values[i] : maximum;

@@ -44,6 +44,11 @@ internal static class ShiftedExponentials
             }
         }
 
+        if (whole == values.Length)
+        {
+            return Summation.Halve(lower, upper);
+        }
+
         Span<float> rest = stackalloc float[Summation.StripeCount];
         rest.Clear();
         for (int i = whole; i < values.Length; i++)
@@ -76,8 +81,31 @@ internal static class ShiftedExponentials
         ref Vector512<float> upperSum)
     {
         Vector512<float> lower = lowerSum, upper = upperSum;
+        FourVectors shifts4 = new(shifts, shifts, shifts, shifts);
         for (; i < end; i += Summation.StripeCount)
         {
+            for (; i <= end - FourVectors.Count; i += FourVectors.Count)
+            {
+                FourVectors differences = FourVectors.Load(ref from, i) - shifts4;
+                if (!FourVectors.Pay || !Exponential.IsInNormalRange(differences))
+                {
+                    break;
+                }
+
+                FourVectors four = Exponential.ExpInNormalRange(differences);
+                lower = lower + four.First + four.Third;
+                upper = upper + four.Second + four.Fourth;
+                if (store)
+                {
+                    four.Store(ref to, i);
+                }
+            }
+
+            if (i == end)
+            {
+                break;
+            }
+
             Vector512<float> first = Vector512.LoadUnsafe(ref from, (nuint)i) - shifts;
             Vector512<float> second = Vector512.LoadUnsafe(ref from, (nuint)i + 16) - shifts;
             if (!Exponential.IsInNormalRange(first) || !Exponential.IsInNormalRange(second))

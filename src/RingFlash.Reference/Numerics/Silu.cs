@@ -55,8 +55,9 @@ public static class Silu
     }
 
     /// <summary>
-    /// The bits of <see cref="Apply(Vector512{float})"/> for lanes in the range of <see cref="Sigmoid.IsPlain"/>: the
-    /// result is a normal number wherever the exponent is not 0, so 2^n is one exact factor.
+    /// The bits of <see cref="Apply(Vector512{float})"/> for lanes in the range of
+    /// <see cref="Sigmoid.IsPlain(Vector512{float})"/>: the result is a normal number wherever the exponent is not 0,
+    /// so 2^n is one exact factor.
     /// </summary>
     /// <param name="x">Below 69 in size each.</param>
     /// <returns>The products within 1 ulp.</returns>
@@ -65,5 +66,17 @@ public static class Silu
     {
         Sigmoid.SplitPlain(x, out Vector512<float> high, out Vector512<float> low, out Vector512<int> exponent);
         return Vector512.FusedMultiplyAdd(x, high, x * low) * PowerOfTwo.Create(exponent);
+    }
+
+    /// <summary>
+    /// The bits of <see cref="Apply(Vector512{float})"/> for 64 plain lanes; the exponent is added in its place.
+    /// </summary>
+    /// <param name="x">Below 69 in size each.</param>
+    /// <returns>The products within 1 ulp.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static FourVectors ApplyToPlain(FourVectors x)
+    {
+        Sigmoid.SplitPlain(x, out FourVectors high, out FourVectors low, out FourVectors field);
+        return FourVectors.AddBits(FourVectors.FusedMultiplyAdd(x, high, x * low), field);
     }
 }

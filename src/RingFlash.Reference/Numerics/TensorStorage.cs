@@ -5,11 +5,18 @@ namespace RingFlash.Reference.Numerics;
 
 /// <summary>Memory of a device for the elements of a tensor.</summary>
 /// <typeparam name="T">The element type.</typeparam>
-internal interface ITensorMemory<T>
+internal interface ITensorMemory<T> : IDisposable
 {
     /// <summary>Waits for the elements and brings them to the host.</summary>
     /// <param name="values">Written, all of it.</param>
     void CopyTo(T[] values);
+}
+
+/// <summary>What may have memory on a device, whatever its elements are.</summary>
+internal interface IDeviceHeld
+{
+    /// <summary>Frees that memory; what only it holds is lost.</summary>
+    void FreeDevice();
 }
 
 /// <summary>
@@ -37,15 +44,26 @@ internal sealed class TensorStorage<T>(int count)
         set => isOnDevice = value;
     }
 
+    /// <summary>Whether the array is to lie in huge pages, once it is needed.</summary>
+    public bool WantsHugePages { get; set; }
+
     /// <summary>The elements on the host, where they are from now on; zero if nobody has written them.</summary>
     /// <returns>The array, always the same one.</returns>
     public T[] OnHost() => Volatile.Read(ref values) is { } array && !isOnDevice ? array : Fetch();
+
+    /// <summary>Frees a device's memory; elements that only it holds are lost.</summary>
+    public void FreeDevice()
+    {
+        Device?.Dispose();
+        Device = null;
+        isOnDevice = false;
+    }
 
     private T[] Fetch()
     {
         lock (gate)
         {
-            T[] array = values ?? new T[count];
+            T[] array = values ?? New();
             if (isOnDevice)
             {
                 Device!.CopyTo(array);
@@ -55,5 +73,16 @@ internal sealed class TensorStorage<T>(int count)
             Volatile.Write(ref values, array);
             return array;
         }
+    }
+
+    private T[] New()
+    {
+        T[] array = new T[count];
+        if (WantsHugePages)
+        {
+            HugePages.Ask(array);
+        }
+
+        return array;
     }
 }

@@ -32,13 +32,13 @@ internal sealed class ChartAxis
         double[] all = [.. numbers];
         double low = given?.Low ?? (all.Length == 0 ? 0 : all.Min());
         double high = given?.High ?? (all.Length == 0 ? 1 : all.Max());
-        return scale == AxisScale.Logarithmic ? Logarithmic(low, high) : Linear(low, high, given is not null);
+        return scale == AxisScale.Logarithmic ? Logarithmic(low, high) : Linear(low, high, scale, given is not null);
     }
 
     /// <summary>0 at the axis' start, 1 at its end; outside of both for a number outside of the range.</summary>
     public double Place(double value)
     {
-        double place = scale == AxisScale.Linear
+        double place = scale != AxisScale.Logarithmic
             ? (value - low) / (high - low)
             : (Math.Log(value) - Math.Log(low)) / (Math.Log(high) - Math.Log(low));
 
@@ -54,7 +54,7 @@ internal sealed class ChartAxis
             : Math.Round(tick, 6).ToString("0.######", CultureInfo.InvariantCulture);
     }
 
-    private static ChartAxis Linear(double low, double high, bool isGiven)
+    private static ChartAxis Linear(double low, double high, AxisScale scale, bool isGiven)
     {
         // Differences of such numbers must not overflow; nobody reads such an axis.
         low = Math.Clamp(low, -Largest, Largest);
@@ -71,7 +71,12 @@ internal sealed class ChartAxis
         }
 
         double step = NiceStep((high - low) / 6);
-        if (!isGiven)
+        step = scale == AxisScale.Whole ? Math.Max(1, step) : step;
+        if (scale == AxisScale.Whole)
+        {
+            (low, high) = (low - 0.5, high + 0.5);
+        }
+        else if (!isGiven)
         {
             low = Math.Floor(low / step) * step;
             high = Math.Ceiling(high / step) * step;
@@ -84,7 +89,7 @@ internal sealed class ChartAxis
             ticks.Add((first + count) * step);
         }
 
-        return new(low, high, AxisScale.Linear, ticks);
+        return new(low, high, scale, ticks);
     }
 
     private static ChartAxis Logarithmic(double low, double high)

@@ -12,6 +12,10 @@ public enum AxisScale
     /// <summary>Equal distances are equal differences.</summary>
     Linear,
 
+    /// <summary>The same for things that are counted, such as layers: ticks at whole numbers only, and room for half
+    /// a step at both ends.</summary>
+    Whole,
+
     /// <summary>Equal distances are equal ratios; numbers that are not above zero are not drawn.</summary>
     Logarithmic,
 }
@@ -30,6 +34,12 @@ public sealed record ChartLine(string Name, IReadOnlyList<(double X, double Y)> 
 
     /// <summary>Whether each point gets a dot.</summary>
     public bool HasDots { get; init; }
+
+    /// <summary>
+    /// Whether it is no line but the area below it, one column of width 1 per point: what noise may reach. Drawn in the
+    /// colour of the line before it.
+    /// </summary>
+    public bool IsBand { get; init; }
 }
 
 /// <summary>
@@ -98,7 +108,12 @@ public sealed class SvgChart
 
         // Two more on each side: a line along the edge would lose half of its width.
         svg.OpenFrame(Left - 2, Top - 2, Width - Left - Right + 4, Height - Top - Bottom + 4);
-        for (int index = 0; index < Lines.Count; index++)
+        foreach (int index in Enumerable.Range(0, Lines.Count).Where(index => Lines[index].IsBand))
+        {
+            WriteBand(svg, index, horizontal, vertical);
+        }
+
+        foreach (int index in Enumerable.Range(0, Lines.Count).Where(index => !Lines[index].IsBand))
         {
             WriteLine(svg, index, horizontal, vertical);
         }
@@ -112,7 +127,7 @@ public sealed class SvgChart
 
     private bool IsDrawn((double X, double Y) point) =>
         double.IsFinite(point.X) && double.IsFinite(point.Y)
-        && (XScale == AxisScale.Linear || point.X > 0) && (YScale == AxisScale.Linear || point.Y > 0);
+        && (XScale != AxisScale.Logarithmic || point.X > 0) && (YScale != AxisScale.Logarithmic || point.Y > 0);
 
     private static double Across(ChartAxis axis, double value) => Left + (axis.Place(value) * (Width - Left - Right));
 
@@ -139,6 +154,26 @@ public sealed class SvgChart
         svg.Line(Left, Height - Bottom, Width - Right, Height - Bottom, Frame);
         svg.Text((Left + Width - Right) / 2.0, Height - 12, XLabel, "middle");
         svg.TextUpwards(16, (Top + Height - Bottom) / 2.0, YLabel);
+    }
+
+    private string BandColour(int index) => Colour(Math.Max(0, index - 1));
+
+    private void WriteBand(SvgWriter svg, int index, ChartAxis horizontal, ChartAxis vertical)
+    {
+        StringBuilder path = new();
+        foreach ((double X, double Y) point in Lines[index].Points.Where(IsDrawn))
+        {
+            double left = Across(horizontal, point.X - 0.5), right = Across(horizontal, point.X + 0.5);
+            double y = Up(vertical, point.Y), bottom = Height - Bottom;
+            path.Append(
+                CultureInfo.InvariantCulture,
+                $"M {left:0.##} {bottom} L {left:0.##} {y:0.##} L {right:0.##} {y:0.##} L {right:0.##} {bottom} Z ");
+        }
+
+        if (path.Length > 0)
+        {
+            svg.Area(path.ToString().TrimEnd(), BandColour(index));
+        }
     }
 
     private void WriteLine(SvgWriter svg, int index, ChartAxis horizontal, ChartAxis vertical)
@@ -181,7 +216,16 @@ public sealed class SvgChart
 
             double x = Left + (place % 2 * ((Width - Left - Right) / 2.0));
             double y = Height + 4 + (LegendRow * (place / 2));
-            svg.Line(x, y, x + 28, y, Colour(index), Thickness(Lines[index]), Dash(index));
+            if (Lines[index].IsBand)
+            {
+                svg.Area(
+                    string.Create(CultureInfo.InvariantCulture, $"M {x} {y - 5} h 28 v 10 h -28 Z"), BandColour(index));
+            }
+            else
+            {
+                svg.Line(x, y, x + 28, y, Colour(index), Thickness(Lines[index]), Dash(index));
+            }
+
             svg.Text(x + 34, y + 4, Lines[index].Name, "start");
             place++;
         }

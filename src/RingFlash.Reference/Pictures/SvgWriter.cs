@@ -65,6 +65,16 @@ internal sealed class SvgWriter
         Stroke(stroke, width, dash);
     }
 
+    /// <summary>A shape without an edge, through which what is beneath shows.</summary>
+    public void Area(string data, string fill)
+    {
+        text.Append("<path");
+        Attribute("d", data);
+        Attribute("fill", fill);
+        Attribute("fill-opacity", 0.2);
+        text.Append("/>\n");
+    }
+
     public void Path(string data, string stroke, int width, string dash)
     {
         text.Append("<path");
@@ -73,7 +83,8 @@ internal sealed class SvgWriter
         Stroke(stroke, width, dash);
     }
 
-    public void Rectangle(double x, double y, double width, double height, string fill)
+    /// <summary>A filled rectangle; its hint is what a viewer shows under the pointer, without any script.</summary>
+    public void Rectangle(double x, double y, double width, double height, string fill, string hint = "")
     {
         text.Append("<rect");
         Attribute("x", x);
@@ -81,7 +92,7 @@ internal sealed class SvgWriter
         Attribute("width", width);
         Attribute("height", height);
         Attribute("fill", fill);
-        text.Append("/>\n");
+        text.Append(hint.Length == 0 ? "/>\n" : $"><title>{Escape(hint)}</title></rect>\n");
     }
 
     public void Dot(double x, double y, string fill)

@@ -40,6 +40,13 @@ public sealed partial class ChatFormat
             + "the chat with Transformers and give the prompt as text or ids");
     }
 
+    /// <summary>The SHA-256 of a folder's template, whether it is a known one or not.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <returns>Lower-case hexadecimal; null when there is no template.</returns>
+    /// <exception cref="InvalidInputException">A file breaks a rule.</exception>
+    internal static string? TemplateHash(string folder) =>
+        FindTemplate(folder) is (_, string template) ? Hash(template) : null;
+
     private static (string Source, string Template)? FindTemplate(string folder)
     {
         string path = Path.Combine(folder, TemplateFile);

@@ -3,6 +3,7 @@ using System.Collections.Generic;
 using RingFlash.Reference.Checkpoint;
 using RingFlash.Reference.Configuration;
 using RingFlash.Reference.Model;
+using RingFlash.Reference.Numerics;
 
 namespace RingFlash.Reference.Verification;
 
@@ -21,6 +22,9 @@ public sealed record CaptureOptions(
 
     /// <summary>Whether the model runs in bfloat16 and not in float32.</summary>
     public bool BFloat16 { get; init; }
+
+    /// <summary>Who computes.</summary>
+    public ExecutionEngine Engine { get; init; } = ExecutionEngine.Vector512;
 
     /// <summary>
     /// The most bytes of memory that the run may take; what <see cref="Model.ForwardMemory"/> leaves of them holds

@@ -49,9 +49,9 @@ public static class CaseCapture
             cancellation.ThrowIfCancellationRequested();
             ReportLayer(progress, name, layers);
         });
-        ForwardOperators<float> operators = options.BFloat16
-            ? new Float32Operators<BFloat16Precision>(ExecutionEngine.Vector512, workers)
-            : new Float32Operators<Float32Precision>(ExecutionEngine.Vector512, workers);
+        using EngineOperators engines = new();
+        ForwardOperators<float> operators = engines.Create(
+            options.Engine, options.BFloat16 ? BFloat16Precision.Name : Float32Precision.Name, workers);
         ModelWeights modelWeights = new(weights, configuration, options.BFloat16);
         using (Residency(options, modelWeights, workers))
         {
@@ -205,7 +205,7 @@ public static class CaseCapture
         json.WriteString("captured_by", OwnModel);
         json.WriteString(
             "model_code", $"RingFlash.Reference {options.ToolVersion}, its own forward pass: not an outside authority");
-        json.WriteString("engine", ExecutionEngine.Vector512.Word());
+        json.WriteString("engine", options.Engine.Word());
         json.WriteString("model", options.Weights.Description);
         json.WriteEndObject();
         json.WriteStartArray("notes");

@@ -78,7 +78,8 @@ internal sealed class CaseRecorder
         if (result.Verdict == Verdict.Failed && FirstFailure.Length == 0)
         {
             FirstFailure = $"GroupLimitedTopK chose other experts at {Layer(result.Gate)}{result.Note}; "
-                + $"{result.Wrong} of {result.Tokens} tokens; reference code: {SourceFile("GroupLimitedTopK")}";
+                + $"{result.Wrong} of {result.Tokens} tokens; reference code: "
+                + OperatorPage.FileOf("GroupLimitedTopK");
         }
     }
 
@@ -110,7 +111,7 @@ internal sealed class CaseRecorder
             ? string.Create(CultureInfo.InvariantCulture, $", {result.OverBudget:G3} × the budget")
             : string.Empty;
         return $"{culprit} is over budget at {Layer(result.Tap)}{token}{result.Tap}: {values}{by}; "
-            + $"reference code: {SourceFile(result.Operator)}";
+            + $"reference code: {OperatorPage.FileOf(result.Operator)}";
     }
 
     private static string Layer(string name)
@@ -125,17 +126,4 @@ internal sealed class CaseRecorder
         string rest = name[(start + Prefix.Length)..];
         return $"layer {rest.Split('.', 2)[0]}, ";
     }
-
-    /// <summary>The page of an operator.</summary>
-    /// <param name="operatorName">Its name.</param>
-    /// <returns>The path in the repository.</returns>
-    internal static string SourceFile(string operatorName) => operatorName switch
-    {
-        "RotaryTable" => "src/RingFlash.Reference/Operators/RotaryEmbedding/RotaryTable.cs",
-        "RouterLogits" => "src/RingFlash.Reference/Operators/LinearProjection/LinearProjection.cs",
-        "Float8BlockMatrix" => "src/RingFlash.Reference/Checkpoint/WeightMatrix.cs",
-        "Float8E4M3" => "src/RingFlash.Reference/Numerics/Float8E4M3.cs",
-        "KeyValueCache" => "src/RingFlash.Reference/Model/KeyValueCache.cs",
-        _ => $"src/RingFlash.Reference/Operators/{operatorName}/{operatorName}.cs",
-    };
 }

@@ -106,11 +106,9 @@ internal sealed class MeasuredOperators : ForwardOperators<float>
     }
 
     /// <inheritdoc/>
-    public override void AppendTokens(HostTensor<float> source, HostTensor<float> cache, int start) =>
-        inner.AppendTokens(source, cache, start);
-
-    /// <inheritdoc/>
-    public override HostTensor<float> LastToken(HostTensor<float> x) => inner.LastToken(x);
+    public override void CopyTokens(
+        HostTensor<float> source, int from, HostTensor<float> destination, int to, int count) =>
+        inner.CopyTokens(source, from, destination, to, count);
 
     /// <inheritdoc/>
     public override HostTensor<float> RotaryEmbedding(

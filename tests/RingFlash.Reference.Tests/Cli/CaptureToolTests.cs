@@ -56,6 +56,22 @@ public sealed class CaptureToolTests : IDisposable
     }
 
     [Fact]
+    public async Task ADevicesCaseHasTheSameBytes()
+    {
+        string cpu = temporary.File("cpu"), device = temporary.File("case"); // the file names its folder
+        string[] start = ["capture", $"synthetic:{Tiny}@3", "--ids", "119,150,5", "--out", device];
+        Assert.Equal(ExitCodes.WithinBudget, (await Tool(start)).Code);
+        Directory.Move(device, cpu);
+        ToolRun run = await Tool([.. start, "--engine", "ilgpu-cpu"]);
+        Assert.Equal(ExitCodes.WithinBudget, run.Code);
+        Assert.Contains("float32, ilgpu-cpu, in", run.Output, StringComparison.Ordinal);
+        string[] tensors = [.. Directory.GetFiles(cpu, "*.safetensors").Select(path => Path.GetFileName(path)!)];
+        Assert.NotEmpty(tensors);
+        Assert.All(tensors, name => Assert.Equal(
+            File.ReadAllBytes(Path.Combine(cpu, name)), File.ReadAllBytes(Path.Combine(device, name))));
+    }
+
+    [Fact]
     public async Task TheGoldenCasesOwnModelGivesItsNumbers()
     {
         // The first row of tiny-f32, whose numbers PyTorch computed: the captured taps lie where those lie.

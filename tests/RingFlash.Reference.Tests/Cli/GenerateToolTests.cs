@@ -10,6 +10,7 @@ using System.Threading;
 using System.Threading.Tasks;
 using RingFlash.Cli;
 using RingFlash.Reference.Checkpoint;
+using RingFlash.Reference.Devices;
 using RingFlash.Reference.Tests.Checkpoint;
 using RingFlash.Reference.Tests.Configuration;
 using RingFlash.Reference.Tests.Tokenization;
@@ -95,6 +96,62 @@ public sealed class GenerateToolTests : IDisposable
         ToolRun other = await Tool(
             ["generate", $"synthetic:{Tiny}@4", "--ids", "1,2,3", "--temperature", "0.8", "--seed", "6"]);
         Assert.NotEqual(first, other.Output);
+    }
+
+    [Theory]
+    [InlineData("scalar")]
+    [InlineData("ilgpu-cpu")]
+    public async Task Every_engine_says_the_same(string engine)
+    {
+        string[] start =
+        [
+            "generate", $"synthetic:{Tiny}@4", "--ids", "1,2,3", "--ids", "9", "--max-tokens", "4", "--ignore-eos",
+            "--logprobs", "2", "--json", temporary.File("out.json"),
+        ];
+        ToolRun expected = await Tool(start);
+        Assert.Equal(ExitCodes.WithinBudget, expected.Code);
+        string results = Results("vector512");
+        ToolRun actual = await Tool([.. start, "--engine", engine]);
+        Assert.Equal((ExitCodes.WithinBudget, expected.Output), (actual.Code, actual.Output));
+        Assert.Equal(results, Results(engine));
+
+        string Results(string by)
+        {
+            using JsonDocument report = JsonDocument.Parse(File.ReadAllBytes(temporary.File("out.json")));
+            Assert.Equal(by, report.RootElement.GetProperty("engine").GetString());
+            return report.RootElement.GetProperty("results").GetRawText();
+        }
+    }
+
+    [Theory]
+    [InlineData("generate")]
+    [InlineData("serve")]
+    [InlineData("capture")]
+    public async Task An_engine_that_is_not_here_is_said_in_a_line(string command)
+    {
+        string[] start = command switch
+        {
+            "serve" => [command, $"synthetic:{Tiny}", "--port", "0"],
+            "capture" => [command, $"synthetic:{Tiny}", "--ids", "1", "--out", temporary.File("case")],
+            _ => [command, $"synthetic:{Tiny}", "--ids", "1"],
+        };
+        ToolRun unknown = await Tool([.. start, "--engine", "all"]);
+        Assert.Equal(
+            (
+                ExitCodes.WrongUsage,
+                "ringflash: --engine: 'all' is not an engine; known are scalar, vector512, ilgpu-cpu, cuda\n"),
+            (unknown.Code, unknown.Error));
+        ToolRun limited = await Tool([.. start, "--engine", "ilgpu-cpu", "--memory-limit", "1GB"]);
+        Assert.Equal(
+            (
+                ExitCodes.WrongUsage,
+                "ringflash: --memory-limit: engine ilgpu-cpu holds the weights in its device's memory\n"),
+            (limited.Code, limited.Error));
+        Assert.SkipWhen(KernelHost.WhyNoCuda() is null, "there is a card");
+        ToolRun absent = await Tool([.. start, "--engine", "cuda"]);
+        Assert.Equal(
+            (ExitCodes.Environment, $"ringflash: engine cuda is not available: {KernelHost.WhyNoCuda()}\n"),
+            (absent.Code, absent.Error));
     }
 
     [Fact]

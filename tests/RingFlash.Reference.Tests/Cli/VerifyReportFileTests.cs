@@ -13,6 +13,7 @@ using RingFlash.Reference.Devices;
 using RingFlash.Reference.Checkpoint;
 using RingFlash.Reference.Numerics;
 using RingFlash.Reference.Tests.Checkpoint;
+using RingFlash.Reference.Tests.Objective.Theory;
 using RingFlash.Reference.Verification;
 using Xunit;
 
@@ -108,9 +109,12 @@ public sealed class VerifyReportFileTests
         using JsonDocument document = JsonDocument.Parse(stream.ToArray());
         string? parsed = document.RootElement.GetProperty("cases")[0].GetProperty("case").GetString();
         Assert.StartsWith("a\u001b\u0000", parsed, StringComparison.Ordinal);
+
+        CompareReportFileTests.AssertHarmless(Pages.Parse(VerifyReportHtml.ToHtml(FakeReports.Report(run), [])));
     }
 
     [Theory]
+    [InlineData("--html")]
     [InlineData("--json")]
     [InlineData("--junit")]
     public async Task AnOutputThatCannotBeWrittenIsFiveBeforeAnyWork(string option)
@@ -145,6 +149,44 @@ public sealed class VerifyReportFileTests
         ToolRun both = await ToolRun.With(
             FakeReports.Passing(), "verify", folder.Path, "--json", folder.File("r"), "--junit", folder.File("r"));
         Assert.Equal(2, both.Code);
+        ToolRun pages = await ToolRun.With(
+            FakeReports.Passing(), "verify", folder.Path, "--html", folder.File("r"), "--junit", folder.File("r"));
+        Assert.Equal(2, pages.Code);
+    }
+
+    [Fact]
+    public async Task ThePageHasAPicturePerCaseAndEngine()
+    {
+        using TemporaryFolder folder = new();
+        string path = folder.File("report.html");
+        ToolRun run = await ToolRun.With(FakeReports.Everything(), "verify", "--html", path);
+        Assert.Equal(1, run.Code);
+        XDocument page = Pages.Parse(File.ReadAllText(path));
+        CompareReportFileTests.AssertHarmless(page);
+        Assert.Equal(FakeReports.Everything().Headline, page.Descendants("p").First().Value);
+        string[] titles =
+        [
+            .. page.Root!.Element("body")!.Elements(Pages.Svg + "svg").Select(svg =>
+                svg.Element(Pages.Svg + "title")!.Value),
+        ];
+        Assert.Equal(3, titles.Count(title => title == "Error per layer, isolated and free"));
+        Assert.Equal(4, titles.Count(title => title.StartsWith("Choice of experts", StringComparison.Ordinal)));
+        Assert.Contains(
+            page.Descendants(Pages.Svg + "title"), hint => hint.Value == "mlp.shared_experts.output, 3: not finite");
+        Assert.Contains(
+            page.Descendants(Pages.Svg + "title"),
+            hint => hint.Value == "post_attention_layernorm.output, 1: 37.5");
+        Assert.Contains(page.Descendants("td"), cell => cell.Value == "RmsNorm.cs");
+        Assert.Contains(page.Descendants("li"), item => item.Value == "model.rotary_emb.cos");
+        Assert.Contains(page.Descendants("p"), text => text.Value.Contains("training cases", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void APageOfNothingSaysSo()
+    {
+        XDocument page = Pages.Parse(VerifyReportHtml.ToHtml(FakeReports.Empty(), []));
+        Assert.Contains(page.Descendants("p"), text => text.Value == "Nothing was compared. This is not a pass.");
+        Assert.Empty(page.Descendants(Pages.Svg + "svg"));
     }
 
     [Fact]

@@ -34,6 +34,8 @@ public sealed class KernelTexts
         { "@!%p12 bra.uni L_3;", "uniform" },
         { "ld.global.nc.v4.f32 {%f1, %f2, %f3, %f4}, [from];", "loads of 16 bytes" },
         { "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32", "tensor core" },
+        { "ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%r1, %r2, %r3, %r4}, [row];", "matrix pieces" },
+        { "cp.async.cg.shared.global [to], [from], 16, %r1;", "past the registers" },
     };
 
     [Fact]
@@ -65,8 +67,15 @@ public sealed class KernelTexts
         Assert.Contains(PtxChecks.Faults(text, Plain), fault => fault.Contains(word, StringComparison.Ordinal));
 
     [Fact]
-    public void MatricesThatAreDeclaredMustBeThere() =>
-        Assert.Single(PtxChecks.Faults(Sound, new KernelAttribute { MatrixInstructions = 8 }));
+    public void WhatIsDeclaredMustBeThere()
+    {
+        KernelAttribute[] declared =
+        [
+            new() { VectorLoads = 8 }, new() { MatrixInstructions = 8 }, new() { MatrixLoads = [8, 10] },
+            new() { AsynchronousCopies = 8 },
+        ];
+        Assert.All(declared, what => Assert.Single(PtxChecks.Faults(Sound, what)));
+    }
 
     [Theory]
     [InlineData(nameof(DivergentLoop), "uniform")]

@@ -27,6 +27,22 @@ public sealed class DeviceModel(CpuDevice device) : IClassFixture<CpuDevice>
     public void And_with_block_FP8_weights() => Compare<Float32Precision>(
         device.OneWarp, TinyModels.Read(("quantization_config", TinyModels.Float8Blocks)), bfloat16: false);
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void And_with_quantised_activations(bool bfloat16)
+    {
+        ModelConfiguration configuration = TinyModels.Read(("quantization_config", TinyModels.Float8Blocks));
+        if (bfloat16)
+        {
+            Compare<BFloat16Precision>(device.OneWarp, configuration, bfloat16: true, quantise: true);
+        }
+        else
+        {
+            Compare<Float32Precision>(device.OneWarp, configuration, bfloat16: false, quantise: true);
+        }
+    }
+
     [Fact]
     public void And_when_the_PTX_itself_runs() =>
         Compare<Float32Precision>(device.Interpreted, TinyModels.Read(), bfloat16: false);
@@ -65,24 +81,28 @@ public sealed class DeviceModel(CpuDevice device) : IClassFixture<CpuDevice>
         _ = model.Forward(new ForwardInput(TinyModels.Ids(configuration, 50), 1), cache).Logits.Values;
         for (int token = 0; token < 3; token++)
         {
-            long downloads = host.Downloads, uploads = host.Uploads;
+            long downloads = host.Downloads, uploads = host.Uploads, waits = host.Waits;
             ForwardResult<float> result = model.Forward(
                 new ForwardInput(TinyModels.Ids(configuration, 1, 7 + (ulong)token), 1), cache);
             Assert.Equal(downloads, host.Downloads);
             _ = result.Logits.Values;
             Assert.Equal(downloads + 1, host.Downloads);
-            Assert.Equal(uploads + 2, host.Uploads); // the ids, for the main layers and for the MTP layer
+
+            // Cosines, sines, and the ids for the main layers and for the MTP layer; the last wait for the main layers.
+            Assert.Equal(uploads + 4, host.Uploads);
+            Assert.Equal(waits + 2, host.Waits);
         }
     }
 
-    private static void Compare<TPrecision>(KernelHost host, ModelConfiguration configuration, bool bfloat16)
+    private static void Compare<TPrecision>(
+        KernelHost host, ModelConfiguration configuration, bool bfloat16, bool quantise = false)
         where TPrecision : struct, IPrecision
     {
         using WorkerPool workers = new(1);
         ModelWeights weights = TinyModels.Weights(configuration, bfloat16: bfloat16);
         List<float[]> expected = Run(
-            configuration, weights, new Float32Operators<TPrecision>(ExecutionEngine.Vector512, workers));
-        List<float[]> actual = Run(configuration, weights, new DeviceOperators<TPrecision>(host, workers));
+            configuration, weights, new Float32Operators<TPrecision>(ExecutionEngine.Vector512, workers, quantise));
+        List<float[]> actual = Run(configuration, weights, new DeviceOperators<TPrecision>(host, workers, quantise));
         for (int index = 0; index < expected.Count; index++)
         {
             Runs.AssertSameBits($"result {index}", expected[index], actual[index]);

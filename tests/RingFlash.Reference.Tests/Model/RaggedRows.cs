@@ -123,19 +123,21 @@ public sealed class RaggedRows
     public void A_cache_grows_by_doubling_up_to_its_limit()
     {
         ModelConfiguration configuration = TinyModels.Read();
+        using WorkerPool workers = new(1);
+        Float32Operators<Float32Precision> operators = new(ExecutionEngine.Scalar, workers);
         KeyValueCache<float> cache = new(configuration, 1, 3, 10);
         Assert.Equal((3, 10), (cache.Capacity, cache.Limit));
-        cache.Reserve(3);
+        cache.Reserve(3, operators);
         Assert.Equal(3, cache.Capacity);
-        cache.Reserve(4);
+        cache.Reserve(4, operators);
         Assert.Equal(6, cache.Capacity);
-        cache.Reserve(7);
+        cache.Reserve(7, operators);
         Assert.Equal(10, cache.Capacity);
-        string message = Assert.Throws<ArgumentException>(() => cache.Reserve(11)).Message;
+        string message = Assert.Throws<ArgumentException>(() => cache.Reserve(11, operators)).Message;
         Assert.Contains("may hold 10 tokens; 11 do not fit", message, StringComparison.Ordinal);
         Assert.Throws<ArgumentOutOfRangeException>(() => new KeyValueCache<float>(configuration, 1, 4, 3));
         KeyValueCache<float> empty = new(configuration, 1, 0, 5);
-        empty.Reserve(1);
+        empty.Reserve(1, operators);
         Assert.Equal(1, empty.Capacity);
     }
 

@@ -59,8 +59,32 @@ internal readonly unsafe partial struct AttentionCacheScan
         float* pair = Score(head, key);
         int end = OrdinaryEnd(head, key);
         Vector512<float> divisor = scale, largest = maximum; // parameters would be written back in every turn
+        FourVectors divisor4 = new(divisor, divisor, divisor, divisor);
+        FourVectors largest4 = new(largest, largest, largest, largest);
         for (; key < end; key += 2)
         {
+            // Eight keys whose stripes lie side by side.
+            for (; key % 8 == 0 && key <= end - 8; key += 8)
+            {
+                FourVectors products = FourVectors.Load(ref *pair, 0).Round<TPrecision>();
+                FourVectors differences = (products / divisor4).Round<TPrecision>() - largest4;
+                if (!FourVectors.Pay || !Exponential.IsInNormalRange(differences))
+                {
+                    break;
+                }
+
+                FourVectors exponentials = Exponential.ExpInNormalRange(differences);
+                exponentials.Store(ref *pair, 0);
+                ref float four = ref *(stripes + ((uint)key % Summation.StripeCount * Lanes));
+                (FourVectors.Load(ref four, 0) + exponentials).Store(ref four, 0);
+                pair += FourVectors.Count;
+            }
+
+            if (key >= end)
+            {
+                break;
+            }
+
             Vector512<float> difference = AttentionSteps.Scaled<TPrecision>(Vector512.Load(pair), divisor) - largest;
             if (!Exponential.IsInNormalRange(difference))
             {

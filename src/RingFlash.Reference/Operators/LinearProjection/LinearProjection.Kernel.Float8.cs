@@ -7,8 +7,8 @@ namespace RingFlash.Reference.Operators;
 
 /// <content>
 /// Quantised activations on a device, with the bits of <see cref="QuantiseActivations"/> and
-/// <see cref="QuantisedScalar"/>: a thread owns a block of a token, then a thread owns an output. Codes are kept as the
-/// float32 numbers that they stand for, as on the CPU.
+/// <see cref="QuantisedScalar"/>: a thread owns a block of a row, then a thread owns an output. Codes are kept as the
+/// float32 numbers that they stand for, as on the CPU. The same kernels serve routed experts.
 /// </content>
 public static partial class LinearProjection
 {
@@ -33,29 +33,52 @@ public static partial class LinearProjection
     {
         ArgumentNullException.ThrowIfNull(host);
         ArgumentNullException.ThrowIfNull(weight);
-        int inputs = weight.Matrix.Inputs, tokens = (int)(x.Length / inputs);
-        int blocks = (inputs + Summation.BlockLength - 1) / Summation.BlockLength;
-        int tokenGroups = Math.Min(tokens, host.MostGroups);
-        host.Launch(
-            QuantiseKernel,
-            host.GridFor(blocks) with { Y = tokenGroups },
-            new QuantiseArguments(x, codes, scales, tokens, inputs, blocks));
-        host.Launch(
-            QuantisedKernel<TPrecision>,
-            host.GridFor(weight.Matrix.Outputs) with { Y = tokenGroups },
-            new QuantisedArguments(codes, scales, weight.Matrix, bias, y, tokens, blocks));
+        int tokens = (int)(x.Length / weight.Matrix.Inputs);
+        LaunchQuantise(host, x, tokens, weight.Matrix.Inputs, codes, scales);
+        LaunchQuantised<TPrecision>(
+            host, new QuantisedArguments(ProductPlaces.Plain(tokens), codes, scales, weight.Matrix, bias, y));
     }
 
-    /// <summary>A thread per block of a token.</summary>
+    /// <summary>Quantises activations on a device.</summary>
+    /// <param name="host">The device.</param>
+    /// <param name="x">[rows, inputs], float32, read.</param>
+    /// <param name="rows">Rows.</param>
+    /// <param name="inputs">The length of a row.</param>
+    /// <param name="codes">[rows, inputs], float32 code values, written.</param>
+    /// <param name="scales">[rows, ⌈inputs/128⌉], float32, written.</param>
+    internal static void LaunchQuantise(
+        KernelHost host, ArrayView<float> x, int rows, int inputs, ArrayView<float> codes, ArrayView<float> scales)
+    {
+        QuantiseArguments arguments = new(x, codes, scales, rows, inputs);
+        LaunchGrid grid = host.GridFor(arguments.Blocks) with { Y = Math.Min(rows, host.MostGroups) };
+        host.Launch(QuantiseKernel, grid, arguments);
+    }
+
+    /// <summary>Multiplies codes on a device.</summary>
+    /// <typeparam name="TPrecision">The precision policy.</typeparam>
+    /// <param name="host">The device.</param>
+    /// <param name="arguments">The arguments.</param>
+    internal static void LaunchQuantised<TPrecision>(KernelHost host, in QuantisedArguments arguments)
+        where TPrecision : struct, IPrecision
+    {
+        LaunchGrid grid = host.GridFor(arguments.Weight.Outputs) with
+        {
+            Y = Math.Min(arguments.Places.Tokens, host.MostGroups),
+            Z = host.MostGroups == 1 ? 1 : arguments.Places.TopK,
+        };
+        host.Launch(QuantisedKernel<TPrecision>, grid, arguments);
+    }
+
+    /// <summary>A thread per block of a row.</summary>
     /// <param name="a">The arguments.</param>
     [Kernel]
     internal static void QuantiseKernel(QuantiseArguments a)
     {
-        for (int token = Grid.IdxY; token < a.Tokens; token += Grid.DimY)
+        for (int index = Grid.IdxY; index < a.Rows; index += Grid.DimY)
         {
             for (int block = DeviceThread.Index; block < a.Blocks; block += DeviceThread.Count)
             {
-                long row = (long)token * a.Inputs;
+                long row = (long)index * a.Inputs;
                 int first = block * Summation.BlockLength;
                 int end = first + Summation.BlockLength < a.Inputs ? first + Summation.BlockLength : a.Inputs;
                 float absoluteMaximum = ActivationFloor;
@@ -67,7 +90,7 @@ public static partial class LinearProjection
                 }
 
                 float scale = DeviceIntrinsics.Keep(absoluteMaximum / LargestCode);
-                a.Scales[((long)token * a.Blocks) + block] = scale;
+                a.Scales[((long)index * a.Blocks) + block] = scale;
                 for (int k = first; k < end; k++)
                 {
                     a.Codes[row + k] = Float8E4M3.ToSingle(Float8E4M3.FromSingle(a.X[row + k] / scale));
@@ -76,66 +99,77 @@ public static partial class LinearProjection
         }
     }
 
-    /// <summary>A thread per output.</summary>
+    /// <summary>A thread per output of an assignment; plain products have one for each token.</summary>
     /// <typeparam name="TPrecision">The precision policy.</typeparam>
     /// <param name="a">The arguments.</param>
     [Kernel]
     internal static void QuantisedKernel<TPrecision>(QuantisedArguments a)
         where TPrecision : struct, IPrecision
     {
-        for (int token = Grid.IdxY; token < a.Tokens; token += Grid.DimY)
+        for (int token = Grid.IdxY; token < a.Places.Tokens; token += Grid.DimY)
         {
-            for (int n = DeviceThread.Index; n < a.Weight.Outputs; n += DeviceThread.Count)
+            for (int k = Grid.IdxZ; k < a.Places.TopK; k += Grid.DimZ)
             {
-                long start = (long)token * a.Weight.Inputs, words = (long)n * a.Weight.Pitch;
-                float total = 0f;
-                for (int block = 0; block < a.Blocks; block++)
+                int assignment = (token * a.Places.TopK) + k;
+                int slot = a.Places.SlotOf(assignment), row = a.Places.XRowsPerToken == 1 ? token : assignment;
+                for (int n = DeviceThread.Index; n < a.Weight.Outputs && slot >= 0; n += DeviceThread.Count)
                 {
-                    int first = block * Summation.BlockLength;
-                    int end = first + Summation.BlockLength < a.Weight.Inputs
-                        ? first + Summation.BlockLength
-                        : a.Weight.Inputs;
-                    float sum = 0f;
-                    for (int k = first; k < end; k++)
-                    {
-                        float value = Float8Format.Decode(a.Weight.Words[words + (k >> Float8Format.Shift)], k);
-                        sum = MathF.FusedMultiplyAdd(a.Codes[start + k], value, sum);
-                    }
-
-                    float scale = a.Scales[((long)token * a.Blocks) + block];
-                    total += sum * scale * a.Weight.ScaleOf<Float8Format>(n, first);
+                    float total = QuantisedDot(a, row, a.Weight.InSlot(slot), n);
+                    float addend = a.Bias.Length == 0 ? 0f : a.Bias[n];
+                    a.Y[((long)assignment * a.Weight.Outputs) + n] = TPrecision.Round(total + addend);
                 }
-
-                float addend = a.Bias.Length == 0 ? 0f : a.Bias[n];
-                a.Y[((long)token * a.Weight.Outputs) + n] = TPrecision.Round(total + addend);
             }
         }
     }
 
+    private static float QuantisedDot(QuantisedArguments a, int row, DeviceMatrix weight, int n)
+    {
+        long start = (long)row * weight.Inputs, words = (long)n * weight.Pitch;
+        int blocks = (weight.Inputs + Summation.BlockLength - 1) >> 7;
+        float total = 0f;
+        for (int block = 0; block < blocks; block++)
+        {
+            int first = block * Summation.BlockLength;
+            int end = first + Summation.BlockLength < weight.Inputs ? first + Summation.BlockLength : weight.Inputs;
+            float sum = 0f;
+            for (int k = first; k < end; k++)
+            {
+                float value = Float8Format.Decode(weight.Words[words + (k >> Float8Format.Shift)], k);
+                sum = MathF.FusedMultiplyAdd(a.Codes[start + k], value, sum);
+            }
+
+            float scale = a.Scales[((long)row * blocks) + block];
+            total += sum * scale * weight.ScaleOf<Float8Format>(n, first);
+        }
+
+        return total;
+    }
+
     /// <summary>What the first kernel works on.</summary>
-    /// <param name="X">[tokens, inputs].</param>
-    /// <param name="Codes">[tokens, inputs], written.</param>
-    /// <param name="Scales">[tokens, blocks], written.</param>
-    /// <param name="Tokens">Tokens.</param>
+    /// <param name="X">[rows, inputs].</param>
+    /// <param name="Codes">[rows, inputs], written.</param>
+    /// <param name="Scales">[rows, blocks], written.</param>
+    /// <param name="Rows">Rows.</param>
     /// <param name="Inputs">Inputs.</param>
-    /// <param name="Blocks">Blocks of a token.</param>
     internal readonly record struct QuantiseArguments(
-        ArrayView<float> X, ArrayView<float> Codes, ArrayView<float> Scales, int Tokens, int Inputs, int Blocks);
+        ArrayView<float> X, ArrayView<float> Codes, ArrayView<float> Scales, int Rows, int Inputs)
+    {
+        /// <summary>Blocks of a row.</summary>
+        public int Blocks { get; } = (Inputs + Summation.BlockLength - 1) / Summation.BlockLength;
+    }
 
     /// <summary>What the second kernel works on.</summary>
-    /// <param name="Codes">[tokens, inputs].</param>
-    /// <param name="Scales">[tokens, blocks].</param>
-    /// <param name="Weight">[outputs, inputs].</param>
+    /// <param name="Places">Which rows meet which slot.</param>
+    /// <param name="Codes">[rows, inputs].</param>
+    /// <param name="Scales">[rows, blocks].</param>
+    /// <param name="Weight">[slots, outputs, inputs].</param>
     /// <param name="Bias">[outputs], or empty.</param>
-    /// <param name="Y">[tokens, outputs], written.</param>
-    /// <param name="Tokens">Tokens.</param>
-    /// <param name="Blocks">Blocks of a token.</param>
+    /// <param name="Y">[tokens, topK, outputs], written.</param>
     internal readonly record struct QuantisedArguments(
+        ProductPlaces Places,
         ArrayView<float> Codes,
         ArrayView<float> Scales,
         DeviceMatrix Weight,
         ArrayView<float> Bias,
-        ArrayView<float> Y,
-        int Tokens,
-        int Blocks);
+        ArrayView<float> Y);
 }

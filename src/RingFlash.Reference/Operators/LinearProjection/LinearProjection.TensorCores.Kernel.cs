@@ -22,7 +22,8 @@ namespace RingFlash.Reference.Operators;
 /// <para>Mapping: a warp owns 64 tokens × 32 outputs: 4 × 4 tiles of 16 × 8 in 64 registers, as many for the totals.
 /// Two warps stand one below the other, the rest side by side, so 8 warps own 128 × 128. K goes in steps of 64, three
 /// of them in shared memory: one is used while two are on their way. Rows there are 16 bytes longer than needed, which
-/// puts the eight rows of an 8 × 8 matrix into different banks.</para>
+/// puts the eight rows of an 8 × 8 matrix into different banks. The third axis of the grid are lists of rows: one for a
+/// plain product, an expert's each for routed experts.</para>
 /// <para>Special: IEEE, as far as the sums go: NaN and ∞ of a row of x reach that row of y only, but an ∞ split in two
 /// pieces may be met by a weight of 0 and give NaN as in the exact family.</para>
 /// </content>
@@ -86,22 +87,60 @@ public static partial class LinearProjection
             throw new ArgumentException("tensor cores take bfloat16 and block-FP8 weights", nameof(weight));
         }
 
+        int tokens = (int)(x.Length / weight.Matrix.Inputs);
+        SplitForTensorCores<TPrecision>(host, x, tokens, weight, scratch);
+        LaunchTensorCoreLists<TPrecision>(host, RowLists.Plain(tokens), scratch, tokens, weight, bias, y);
+    }
+
+    /// <summary>Splits activations into pieces, in the order that a weight needs.</summary>
+    /// <typeparam name="TPrecision">The precision policy.</typeparam>
+    /// <param name="host">The device.</param>
+    /// <param name="x">[rows, inputs], float32, read.</param>
+    /// <param name="rows">Rows.</param>
+    /// <param name="weight">The weight that they meet.</param>
+    /// <param name="pieces">[<see cref="TensorCoreScratch"/>], written.</param>
+    internal static void SplitForTensorCores<TPrecision>(
+        KernelHost host, ArrayView<float> x, int rows, DeviceWeight weight, ArrayView<uint> pieces)
+        where TPrecision : struct, IPrecision
+    {
+        int inputs = weight.Matrix.Inputs, interleaved = weight.Format == PanelFormat.Float8E4M3 ? 1 : 0;
+        int pitch = ActivationPieces.Pitch(inputs);
+        ActivationPieces.Launch(host, new(x, pieces, rows, inputs, pitch, PiecesOf<TPrecision>(), interleaved));
+    }
+
+    /// <summary>Multiplies lists of rows by tensor cores.</summary>
+    /// <typeparam name="TPrecision">The precision policy.</typeparam>
+    /// <param name="host">The device.</param>
+    /// <param name="lists">Which rows meet which slot.</param>
+    /// <param name="x">[pieces, rows, pitch], from <see cref="SplitForTensorCores"/>.</param>
+    /// <param name="rowsOfX">Its rows.</param>
+    /// <param name="weight">[slots, outputs, inputs].</param>
+    /// <param name="bias">[outputs], float32, read; or empty.</param>
+    /// <param name="y">[rows, outputs], float32, written.</param>
+    internal static void LaunchTensorCoreLists<TPrecision>(
+        KernelHost host,
+        in RowLists lists,
+        ArrayView<uint> x,
+        int rowsOfX,
+        DeviceWeight weight,
+        ArrayView<float> bias,
+        ArrayView<float> y)
+        where TPrecision : struct, IPrecision
+    {
         DeviceMatrix matrix = weight.Matrix;
         bool codes = weight.Format == PanelFormat.Float8E4M3;
-        int tokens = (int)(x.Length / matrix.Inputs), pieces = PiecesOf<TPrecision>();
-        int pitch = ActivationPieces.Pitch(matrix.Inputs);
-        ActivationPieces.Launch(host, new(x, scratch, tokens, matrix.Inputs, pitch, pieces, codes ? 1 : 0));
-
         int warps = Math.Min(TensorCoreWarps, host.MostWarps), rowWarps = Math.Min(2, warps);
         int rows = RowsOfAWarpTile * rowWarps, columns = ColumnsOfAWarpTile * (warps / rowWarps);
         int weightRowWords = codes ? TensorCoreFloat8.RowWords : TensorCoreBFloat16.RowWords;
-        int slotWords = (pieces * rows * InputRowWords) + (columns * weightRowWords);
+        int pieces = PiecesOf<TPrecision>(), slotWords = (pieces * rows * InputRowWords) + (columns * weightRowWords);
         LaunchGrid grid = new(
-            (tokens + rows - 1) / rows,
+            (lists.MostRows + rows - 1) / rows,
             (matrix.Outputs + columns - 1) / columns,
-            SharedBytes: Slots * slotWords * sizeof(uint),
-            Warps: warps);
-        TensorCoreArguments arguments = new(scratch, matrix, bias, y, tokens, pieces, pitch, slotWords);
+            lists.Experts,
+            Slots * slotWords * sizeof(uint),
+            warps);
+        int pitch = ActivationPieces.Pitch(matrix.Inputs);
+        TensorCoreArguments arguments = new(lists, x, matrix, bias, y, rowsOfX, pieces, pitch, slotWords);
         if (codes)
         {
             host.Launch(TensorCoreKernel<TPrecision, TensorCoreFloat8>, grid, arguments);
@@ -116,7 +155,7 @@ public static partial class LinearProjection
     /// <typeparam name="TPrecision">The precision policy.</typeparam>
     /// <typeparam name="TWeights">How weights lie in shared memory.</typeparam>
     /// <param name="a">The arguments.</param>
-    [Kernel(VectorLoads = 0, MatrixInstructions = 32, AsynchronousCopies = 2)]
+    [Kernel(VectorLoads = 0, MatrixInstructions = 32, MatrixLoads = [10, 12], AsynchronousCopies = 2)]
     internal static void TensorCoreKernel<TPrecision, TWeights>(TensorCoreArguments a)
         where TPrecision : struct, IPrecision
         where TWeights : struct, ITensorCoreWeights
@@ -126,7 +165,11 @@ public static partial class LinearProjection
         int rowShift = Group.DimY > 1 ? 1 : 0, below = warp & rowShift, beside = warp >> rowShift;
         int rows = RowsOfAWarpTile << rowShift, columns = ColumnsOfAWarpTile * (Group.DimY >> rowShift);
         int weights = a.Pieces * rows * InputRowWords; // of a slot: rows of activations, then rows of weights
-        int steps = (a.Weight.Inputs + ActivationPieces.Step - 1) >> 6;
+        int slot = a.Lists.SlotOf(Grid.IdxZ), end = a.Lists.EndOf(Grid.IdxZ);
+        int first = a.Lists.BeginOf(Grid.IdxZ) + (Grid.IdxX * rows);
+
+        // A group that has no rows, or whose expert is not here, does not begin.
+        int steps = first < end && slot >= 0 ? (a.Weight.Inputs + ActivationPieces.Step - 1) >> 6 : 1 - Slots;
         int last = (Slots - 1) * a.SlotWords, used = 0, filled = 0;
         TileRow block0 = default, block1 = default, block2 = default, block3 = default;
         TileRow total0 = default, total1 = default, total2 = default, total3 = default;
@@ -139,7 +182,7 @@ public static partial class LinearProjection
                 Group.Barrier();
             }
 
-            Stage<TWeights>(a, shared, filled, weights, step + Slots - 1, rows, columns);
+            Stage<TWeights>(a, shared, filled, weights, step + Slots - 1, first, end, slot, rows, columns);
             filled = filled == last ? 0 : filled + a.SlotWords;
             if (step < 0)
             {
@@ -169,7 +212,7 @@ public static partial class LinearProjection
             if ((step & 1) == 1 || step == steps - 1)
             {
                 // A tile of outputs never crosses a block of 128, so there is one scale.
-                float scale = TWeights.Scale(a.Weight, Grid.IdxY * columns, step << 6);
+                float scale = TWeights.Scale(a.Weight, slot, Grid.IdxY * columns, step >> 1);
                 total0 = total0.AddBlock<TWeights>(block0, scale);
                 total1 = total1.AddBlock<TWeights>(block1, scale);
                 total2 = total2.AddBlock<TWeights>(block2, scale);
@@ -181,12 +224,13 @@ public static partial class LinearProjection
             }
         }
 
-        int row = (Grid.IdxX * rows) + (below * RowsOfAWarpTile) + (lane >> 2);
+        int row = first + (below * RowsOfAWarpTile) + (lane >> 2);
         int column = (Grid.IdxY * columns) + (beside * ColumnsOfAWarpTile) + ((lane & 3) << 1);
-        Write<TPrecision>(a, row, column, total0);
-        Write<TPrecision>(a, row + 16, column, total1);
-        Write<TPrecision>(a, row + 32, column, total2);
-        Write<TPrecision>(a, row + 48, column, total3);
+        end = slot < 0 ? 0 : end;
+        Write<TPrecision>(a, row, end, column, total0);
+        Write<TPrecision>(a, row + 16, end, column, total1);
+        Write<TPrecision>(a, row + 32, end, column, total2);
+        Write<TPrecision>(a, row + 48, end, column, total3);
     }
 
     private static int OfRows(int count) => count * InputRowWords;
@@ -196,22 +240,32 @@ public static partial class LinearProjection
 
     /// <summary>Starts the copies of 64 k; what lies outside becomes 0, behind the last step nothing.</summary>
     private static void Stage<TWeights>(
-        TensorCoreArguments a, ArrayView<uint> shared, int slot, int weights, int step, int rows, int columns)
+        TensorCoreArguments a,
+        ArrayView<uint> shared,
+        int to,
+        int weights,
+        int step,
+        int first,
+        int end,
+        int slot,
+        int rows,
+        int columns)
         where TWeights : struct, ITensorCoreWeights
     {
         int thread = (Group.IdxY << 5) + Group.IdxX, threads = Group.DimY << 5;
         if (step << 6 < a.Weight.Inputs)
         {
-            int firstRow = Grid.IdxX * rows, firstColumn = Grid.IdxY * columns;
+            int firstColumn = Grid.IdxY * columns;
             for (int piece = 0; piece < a.Pieces; piece++)
             {
                 for (int chunk = thread; chunk < rows << 3; chunk += threads)
                 {
-                    int row = chunk >> 3, word = (chunk & 7) << 2, token = firstRow + row;
-                    bool inside = token < a.Tokens;
-                    long from = ((((long)piece * a.Tokens) + token) * a.Pitch) + (step << 5) + word;
+                    int row = chunk >> 3, word = (chunk & 7) << 2;
+                    bool inside = first + row < end;
+                    int place = inside ? a.Lists.XRowOf(first + row) : 0;
+                    long from = ((((long)piece * a.RowsOfX) + place) * a.Pitch) + (step << 5) + word;
                     DeviceIntrinsics.CopyAsync(
-                        ref shared[slot + (((piece * rows) + row) * InputRowWords) + word],
+                        ref shared[to + (((piece * rows) + row) * InputRowWords) + word],
                         ref a.X[inside ? from : 0],
                         inside ? 16 : 0);
                 }
@@ -223,9 +277,10 @@ public static partial class LinearProjection
                 int word = (chunk & ((1 << TWeights.ChunkShift) - 1)) << 2;
                 int inRow = (step << (TWeights.ChunkShift + 2)) + word;
                 bool inside = output < a.Weight.Outputs && inRow < a.Weight.Pitch;
+                long weightRow = ((long)slot * a.Weight.Outputs) + output;
                 DeviceIntrinsics.CopyAsync(
-                    ref shared[slot + weights + (row * TWeights.RowWords) + word],
-                    ref a.Weight.Words[inside ? ((long)output * a.Weight.Pitch) + inRow : 0],
+                    ref shared[to + weights + (row * TWeights.RowWords) + word],
+                    ref a.Weight.Words[inside ? (weightRow * a.Weight.Pitch) + inRow : 0],
                     inside ? 16 : 0);
             }
         }
@@ -233,49 +288,51 @@ public static partial class LinearProjection
         DeviceIntrinsics.CommitCopies();
     }
 
-    private static void Write<TPrecision>(TensorCoreArguments a, int row, int column, TileRow sums)
+    private static void Write<TPrecision>(TensorCoreArguments a, int row, int end, int column, TileRow sums)
         where TPrecision : struct, IPrecision
     {
-        Write<TPrecision>(a, row, column, sums.First);
-        Write<TPrecision>(a, row, column + 8, sums.Second);
-        Write<TPrecision>(a, row, column + 16, sums.Third);
-        Write<TPrecision>(a, row, column + 24, sums.Fourth);
+        Write<TPrecision>(a, row, end, column, sums.First);
+        Write<TPrecision>(a, row, end, column + 8, sums.Second);
+        Write<TPrecision>(a, row, end, column + 16, sums.Third);
+        Write<TPrecision>(a, row, end, column + 24, sums.Fourth);
     }
 
-    private static void Write<TPrecision>(TensorCoreArguments a, int row, int column, Float4 sums)
+    private static void Write<TPrecision>(TensorCoreArguments a, int row, int end, int column, Float4 sums)
         where TPrecision : struct, IPrecision
     {
-        Write<TPrecision>(a, row, column, sums.X);
-        Write<TPrecision>(a, row, column + 1, sums.Y);
-        Write<TPrecision>(a, row + 8, column, sums.Z);
-        Write<TPrecision>(a, row + 8, column + 1, sums.W);
+        Write<TPrecision>(a, row, end, column, sums.X);
+        Write<TPrecision>(a, row, end, column + 1, sums.Y);
+        Write<TPrecision>(a, row + 8, end, column, sums.Z);
+        Write<TPrecision>(a, row + 8, end, column + 1, sums.W);
     }
 
-    private static void Write<TPrecision>(TensorCoreArguments a, int row, int column, float sum)
+    private static void Write<TPrecision>(TensorCoreArguments a, int row, int end, int column, float sum)
         where TPrecision : struct, IPrecision
     {
-        if (row < a.Tokens && column < a.Weight.Outputs)
+        if (row < end && column < a.Weight.Outputs)
         {
             float addend = a.Bias.Length == 0 ? 0f : a.Bias[column];
-            a.Y[((long)row * a.Weight.Outputs) + column] = TPrecision.Round(sum + addend);
+            a.Y[((long)a.Lists.YRowOf(row) * a.Weight.Outputs) + column] = TPrecision.Round(sum + addend);
         }
     }
 
     /// <summary>What the kernel works on.</summary>
-    /// <param name="X">[pieces, tokens, pitch], from <see cref="ActivationPieces"/>.</param>
-    /// <param name="Weight">[outputs, inputs].</param>
+    /// <param name="Lists">Which rows meet which slot.</param>
+    /// <param name="X">[pieces, rows, pitch], from <see cref="ActivationPieces"/>.</param>
+    /// <param name="Weight">[slots, outputs, inputs].</param>
     /// <param name="Bias">[outputs], or empty.</param>
-    /// <param name="Y">[tokens, outputs], written.</param>
-    /// <param name="Tokens">The rows of X.</param>
+    /// <param name="Y">[rows, outputs], written.</param>
+    /// <param name="RowsOfX">The rows of X.</param>
     /// <param name="Pieces">1 or 2.</param>
     /// <param name="Pitch">Words from one row of X to the next.</param>
     /// <param name="SlotWords">Words of a step in shared memory.</param>
     internal readonly record struct TensorCoreArguments(
+        RowLists Lists,
         ArrayView<uint> X,
         DeviceMatrix Weight,
         ArrayView<float> Bias,
         ArrayView<float> Y,
-        int Tokens,
+        int RowsOfX,
         int Pieces,
         int Pitch,
         int SlotWords);

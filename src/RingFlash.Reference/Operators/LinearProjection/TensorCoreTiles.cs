@@ -62,11 +62,12 @@ internal interface ITensorCoreWeights
     static abstract bool HasScales { get; }
 
     /// <summary>The scale of a block.</summary>
-    /// <param name="weight">The matrix.</param>
+    /// <param name="weight">The matrices.</param>
+    /// <param name="slot">Which.</param>
     /// <param name="row">A row of the block.</param>
-    /// <param name="column">A column of the block.</param>
+    /// <param name="block">Its place in the row.</param>
     /// <returns>The scale, or 1.</returns>
-    static abstract float Scale(DeviceMatrix weight, int row, int column);
+    static abstract float Scale(DeviceMatrix weight, int slot, int row, int block);
 
     /// <summary>Loads 32 outputs × 16 k; the whole warp takes part.</summary>
     /// <param name="shared">The shared memory.</param>
@@ -90,7 +91,8 @@ internal readonly struct TensorCoreBFloat16 : ITensorCoreWeights
     public static bool HasScales => BFloat16Format.HasScales;
 
     /// <inheritdoc/>
-    public static float Scale(DeviceMatrix weight, int row, int column) => weight.ScaleOf<BFloat16Format>(row, column);
+    public static float Scale(DeviceMatrix weight, int slot, int row, int block) =>
+        weight.ScaleInSlot<BFloat16Format>(slot, row, block);
 
     /// <inheritdoc/>
     public static TileColumns Load(ArrayView<uint> shared, int first, int k, int lane)
@@ -121,7 +123,8 @@ internal readonly struct TensorCoreFloat8 : ITensorCoreWeights
     public static bool HasScales => Float8Format.HasScales;
 
     /// <inheritdoc/>
-    public static float Scale(DeviceMatrix weight, int row, int column) => weight.ScaleOf<Float8Format>(row, column);
+    public static float Scale(DeviceMatrix weight, int slot, int row, int block) =>
+        weight.ScaleInSlot<Float8Format>(slot, row, block);
 
     /// <inheritdoc/>
     public static TileColumns Load(ArrayView<uint> shared, int first, int k, int lane)

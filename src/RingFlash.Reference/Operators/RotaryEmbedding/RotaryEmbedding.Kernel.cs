@@ -62,21 +62,23 @@ public static partial class RotaryEmbedding
                 for (int token = DeviceThread.Warp; token < a.Tokens; token += DeviceThread.WarpCount)
                 {
                     long row = ((((long)sequence * a.Heads) + head) * a.Tokens) + token;
-                    long start = row * a.HeadDim, table = (((long)sequence * a.Tokens) + token) * a.RotaryDim;
-                    for (int d = Group.IdxX; d < half; d += KernelHost.Lanes)
+                    long start = row * a.HeadDim, end = start + a.RotaryDim;
+                    long angle = ((((long)sequence * a.Tokens) + token) * a.RotaryDim) + Group.IdxX;
+                    for (long d = start + Group.IdxX; d < start + half; d += KernelHost.Lanes)
                     {
-                        float first = a.X[start + d], second = a.X[start + d + half];
-                        a.Y[start + d] = TPrecision.Round(
-                            TPrecision.Round(first * a.Cosine[table + d])
-                            + TPrecision.Round(-second * a.Sine[table + d]));
-                        a.Y[start + d + half] = TPrecision.Round(
-                            TPrecision.Round(second * a.Cosine[table + d + half])
-                            + TPrecision.Round(first * a.Sine[table + d + half]));
+                        float first = a.X[d], second = a.X[d + half];
+                        a.Y[d] = TPrecision.Round(
+                            TPrecision.Round(first * a.Cosine[angle])
+                            + TPrecision.Round(-second * a.Sine[angle]));
+                        a.Y[d + half] = TPrecision.Round(
+                            TPrecision.Round(second * a.Cosine[angle + half])
+                            + TPrecision.Round(first * a.Sine[angle + half]));
+                        angle += KernelHost.Lanes;
                     }
 
-                    for (int d = a.RotaryDim + Group.IdxX; d < a.HeadDim; d += KernelHost.Lanes)
+                    for (long d = end + Group.IdxX; d < start + a.HeadDim; d += KernelHost.Lanes)
                     {
-                        a.Y[start + d] = a.X[start + d];
+                        a.Y[d] = a.X[d];
                     }
                 }
             }

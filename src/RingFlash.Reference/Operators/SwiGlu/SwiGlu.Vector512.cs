@@ -8,7 +8,8 @@ namespace RingFlash.Reference.Operators;
 
 public static partial class SwiGlu
 {
-    /// <summary>Lanes: sixteen consecutive elements. Remainder: the scalar expression.</summary>
+    /// <summary>Lanes: sixteen consecutive elements, four vectors at a time where no gate is extreme. Remainder:
+    /// one vector at a time, then the scalar expression.</summary>
     /// <typeparam name="TPrecision">The precision policy.</typeparam>
     /// <param name="gate">[tokens, intermediate], float32, read.</param>
     /// <param name="up">[tokens, intermediate], float32, read.</param>
@@ -45,6 +46,23 @@ public static partial class SwiGlu
     {
         for (; index < end; index += 16)
         {
+            for (; index <= end - FourVectors.Count; index += FourVectors.Count)
+            {
+                FourVectors gates4 = FourVectors.Load(ref gates, index);
+                if (!FourVectors.Pay || !Sigmoid.IsPlain(gates4))
+                {
+                    break;
+                }
+
+                FourVectors activated4 = Silu.ApplyToPlain(gates4).Round<TPrecision>();
+                (activated4 * FourVectors.Load(ref ups, index)).Round<TPrecision>().Store(ref to, index);
+            }
+
+            if (index == end)
+            {
+                break;
+            }
+
             Vector512<float> gate = Vector512.LoadUnsafe(ref gates, (nuint)index);
             if (!Sigmoid.IsPlain(gate))
             {

@@ -62,6 +62,7 @@ def torch_files(index):
     torch.save(nested, "nested.pt")
     index["nested.pt"] = {name: expected(base) for name in ("list.0", "list.1.0", "7")}
 
+    torch.manual_seed(3)
     linear = torch.nn.Linear(2, 2)
     torch.save(linear.state_dict(), "state_dict.pt")  # an OrderedDict with _metadata: opcode BUILD
     index["state_dict.pt"] = {name: expected(tensor) for name, tensor in linear.state_dict().items()}
@@ -193,6 +194,177 @@ def version3(index):
                                      "bits": np.array([0, 1, -2, 448, np.nan], np.float32).view(np.uint32).tolist()}}
 
 
+def save_safetensors(tensors, path):
+    """The safetensors format with PyTorch and the standard library only."""
+    names = {torch.float32: "F32", torch.bfloat16: "BF16", torch.int64: "I64", torch.bool: "BOOL"}
+    header, data = {}, b""
+    for name, tensor in tensors.items():
+        tensor = tensor.contiguous()
+        raw = tensor.view(torch.int16) if tensor.dtype is torch.bfloat16 else tensor
+        raw = raw.numpy().tobytes()
+        header[name] = {"dtype": names[tensor.dtype], "shape": list(tensor.shape),
+                        "data_offsets": [len(data), len(data) + len(raw)]}
+        data += raw
+    text = json.dumps(header).encode()
+    with open(path, "wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text + data)
+
+
+class Expert(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.up = torch.nn.Linear(4, 4, bias=False)
+
+    def forward(self, hidden_states):
+        return self.up(hidden_states)
+
+
+class Block(torch.nn.Module):
+    """A layer whose gate is a leaf with two outputs and whose experts share one leaf that is called twice."""
+
+    def __init__(self):
+        super().__init__()
+        self.gate = Gate()
+        self.expert = Expert()
+
+    def forward(self, hidden_states, scale):
+        index, weight = self.gate(hidden_states)
+        return self.expert(hidden_states) * scale + self.expert(hidden_states * 2) * weight, (index, weight)
+
+
+class Gate(torch.nn.Module):
+    def forward(self, hidden_states):
+        index = hidden_states.argmax(-1)
+        return index, hidden_states.sum(-1, keepdim=True).to(torch.bfloat16)
+
+
+class Tiny(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed = torch.nn.Embedding(8, 4)
+        self.block = Block()
+        self.head = torch.nn.Linear(4, 400, bias=False)
+
+    def forward(self, input_ids):
+        hidden, _ = self.block(self.embed(input_ids), scale=torch.tensor(True))
+        return {"logits": self.head(hidden)}
+
+
+def debugger(folder, use_repr):
+    """Follows huggingface/transformers@079c5888 model_debugging_utils.py by description: names, files, pruning."""
+    os.makedirs(folder, exist_ok=True)
+    torch.manual_seed(11)
+    torch.set_printoptions(sci_mode=True, linewidth=120)
+    model = Tiny().eval()
+    seen, stack = {}, []
+
+    def tensor_node(tensor, path, name):
+        if use_repr:
+            text = repr(tensor).splitlines()
+        else:
+            save_safetensors({"data": tensor.detach()}, f"{folder}/{path}.safetensors")
+            text = f"./{path}.safetensors"
+        seen[name] = tensor.detach().clone()
+        node = {"shape": repr(tensor.shape), "dtype": repr(tensor.dtype), "value": text}
+        if tensor.dtype in (torch.float16, torch.float32, torch.bfloat16):
+            node.update({key: repr(getattr(tensor, key)()) for key in ("mean", "std", "min", "max")})
+        return node
+
+    def describe(value, path, name):
+        if isinstance(value, (list, tuple)):
+            return [describe(item, f"{path}_{i}", f"{name}.{i}") for i, item in enumerate(value)]
+        if isinstance(value, dict):
+            return {key: describe(item, f"{path}_{key}", f"{name}.{key}") for key, item in value.items()}
+        return tensor_node(value, path, name) if isinstance(value, torch.Tensor) else repr(value)
+
+    def wrap(module, path, root):
+        forward = module.forward
+
+        def wrapped(*args, **kwargs):
+            inputs = {key: value for key, value in (("args", args), ("kwargs", kwargs)) if root or value}
+            node = {"module_path": path, "inputs": describe(inputs, f"{path}_inputs", f"{path}.inputs"),
+                    "outputs": None, "children": []}
+            stack.append(node)
+            with torch.no_grad():
+                out = forward(*args, **kwargs)
+            if root or not list(module.children()):
+                node["outputs"] = describe(out, f"{path}_outputs", f"{path}.outputs")
+            stack.pop()
+            if not node["children"]:
+                node.pop("children")
+            if stack:
+                stack[-1]["children"].append(node)
+            elif node.get("children"):
+                node.pop("outputs")
+                wrapped.tree = node
+            return out
+
+        module.forward = wrapped
+
+    for name, module in model.named_modules():
+        if name:
+            wrap(module, f"Tiny.{name}", False)
+    wrap(model, "Tiny", True)
+    model(torch.tensor([[1, 5, 2]]))
+
+    def strip(value):
+        if isinstance(value, dict):
+            return {key: strip(item) for key, item in value.items() if key != "value"}
+        return [strip(item) for item in value] if isinstance(value, list) else value
+
+    with open(f"{folder}/Tiny_debug_tree_FULL_TENSORS.json", "w") as file:
+        json.dump(model.forward.tree, file, indent=2)
+    with open(f"{folder}/Tiny_debug_tree_SUMMARY.json", "w") as file:
+        json.dump(strip(model.forward.tree), file, indent=2)
+    torch.set_printoptions(profile="default")
+    if use_repr:
+        # What printing leaves of the values: five digits of a float32, nothing of large tensors.
+        def printed(tensor):
+            if tensor.dtype is torch.float32:
+                return torch.tensor([float(f"{v:.4e}") for v in tensor.reshape(-1).tolist()]).reshape(tensor.shape)
+            return tensor
+        seen = {name: printed(tensor) for name, tensor in seen.items() if tensor.numel() <= 1000}
+    return {name: expected(tensor) for name, tensor in seen.items()}
+
+
+def msprobe(folder):
+    """Laid out after Ascend/msprobe@acac0355 docs/en/user_guide/dump/pytorch_data_dump_instruct.md."""
+    result = {}
+    generator = torch.Generator().manual_seed(12)
+    for rank in (0, 1):
+        place = f"{folder}/step0/rank{rank}"
+        os.makedirs(f"{place}/dump_tensor_data", exist_ok=True)
+
+        def tensor(name):
+            value = torch.randn(2, 3, generator=generator).to(torch.bfloat16)
+            torch.save(value, f"{place}/dump_tensor_data/{name}.pt")
+            result[f"{name}@{rank}"] = expected(value)
+            return {"type": "torch.Tensor", "dtype": "torch.bfloat16", "shape": [2, 3], "Max": float("nan"),
+                    "Min": float("-inf"), "Mean": 0.5, "Norm": None, "requires_grad": False,
+                    "data_name": f"{name}.pt"}
+
+        call = "Module.model.layers.0.mlp.BailingMoeV2MLP.forward.0"
+        array = np.arange(6, dtype=np.float32).reshape(2, 3)
+        np.save(f"{place}/dump_tensor_data/Primitive.norm.forward.0.output.0.npy", array)
+        result[f"Primitive.norm.forward.0.output.0@{rank}"] = expected_array(array)
+        data = {
+            call: {"input_args": [tensor(f"{call}.input.0"), None], "input_kwargs": {},
+                   "output": [[tensor(f"{call}.output.0.0")], {"type": "int", "value": 3}],
+                   "parameters": {"weight": tensor(f"{call}.parameters.weight")}},
+            "Primitive.norm.forward.0": {"output": [{"type": "mindspore.Tensor", "dtype": "Float32", "shape": [2, 3],
+                                                     "data_name": "Primitive.norm.forward.0.output.0.npy"}]},
+        }
+        with open(f"{place}/dump.json", "w") as file:
+            json.dump({"task": "tensor", "level": "mix", "framework": "pytorch",
+                       "dump_data_dir": f"/data/{place}/dump_tensor_data", "data": data}, file, indent=1)
+        for name in ("stack.json", "construct.json"):
+            with open(f"{place}/{name}", "w") as file:
+                json.dump({}, file)
+        torch.save(torch.ones(1), f"{place}/dump_tensor_data/Module.late.Norm.forward.0.output.0.pt")
+        result[f"Module.late.Norm.forward.0.output.0@{rank}"] = expected(torch.ones(1))
+    return result
+
+
 if __name__ == "__main__":
     index = {}
     torch_files(index)
@@ -200,6 +372,9 @@ if __name__ == "__main__":
     numpy_files(index)
     version3(index)
     hostile_files()
+    index["debugger-files"] = debugger("debugger-files", use_repr=False)
+    index["debugger-text"] = debugger("debugger-text", use_repr=True)
+    index["msprobe"] = msprobe("msprobe")
     with open("expected.json", "w") as file:
         json.dump(index, file, indent=1, sort_keys=True)
         file.write("\n")

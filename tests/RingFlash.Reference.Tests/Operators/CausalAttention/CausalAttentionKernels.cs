@@ -57,6 +57,25 @@ public sealed class CausalAttentionKernels(CpuDevice device) : IClassFixture<Cpu
         Compare<BFloat16Precision>(device.Interpreted, shape, Mask.Holes, past, wantWeights: true);
     }
 
+    /// <summary>One group of the published model decodes behind a context as long as it was trained on.</summary>
+    [Fact]
+    public void BehindAContextOf32768Positions() => BehindALongContext(32_768);
+
+    /// <summary>And as long as YaRN allows; close to a minute, so not in the ordinary run.</summary>
+    [Fact(Explicit = true)]
+    [Trait("Category", "Exhaustive")]
+    public void BehindAContextOf131072Positions() => BehindALongContext(131_072);
+
+    private void BehindALongContext(int positions)
+    {
+        AttentionShape published = new(1, 8, 1, 1, positions - 1, 128, positions);
+        Compare<Float32Precision>(device.OneWarp, published, Mask.None, positions, wantWeights: false);
+
+        // In PTX with narrow heads: how long a row is decides which kernels run and what their indices reach.
+        AttentionShape narrow = published with { Heads = 2, HeadDim = 4 };
+        Compare<BFloat16Precision>(device.Interpreted, narrow, Mask.Holes, positions, wantWeights: false);
+    }
+
     [Theory]
     [InlineData(3, 20, 0)]
     [InlineData(1, 20, 300)]

@@ -37,9 +37,30 @@ public sealed class RoutedExpertsKernels(CpuDevice device) : IClassFixture<CpuDe
         }
     }
 
+    [Property]
+    public void QuantisedActivationsToo(int seed, byte rows, byte wide, byte inner, byte slots)
+    {
+        int tokens = 1 + (rows % 5), hidden = 1 + (wide % 200), intermediate = 1 + (inner % 140);
+        Compare<Float32Precision>(
+            seed, tokens, hidden, intermediate, 1 + (slots % 9), PanelFormat.Float8E4M3, quantise: true);
+        Compare<BFloat16Precision>(
+            seed, tokens, hidden, intermediate, 1 + (slots % 9), PanelFormat.Float8E4M3, quantise: true);
+    }
+
     [Fact]
     public void ExpertsWhoseNumbersDoNotFitTheSmallFormatAreHeldInFull() => Compare<Float32Precision>(
         3, 4, 33, 7, slots: 9, PanelFormat.BFloat16, holdsItsPromise: false);
+
+    [Fact]
+    public void MatricesOfUnequalFormatsAreHeldInFull()
+    {
+        using WorkerPool workers = new(1);
+        WeightMatrix codes = MemorySource.Float8(8, 8, 1), plain = new DenseMatrix(8, 8, TestValues.Spread(64, 2));
+        using DeviceExperts experts = new(device.OneWarp, 2, 2, _ => (codes, codes, plain));
+        Assert.Single(experts.Batches([0, 1], workers));
+        Assert.Equal(PanelFormat.Float32, experts.Gate.Format);
+        Assert.True(experts.IsComplete);
+    }
 
     private void Compare<TPrecision>(
         int seed,
@@ -48,7 +69,8 @@ public sealed class RoutedExpertsKernels(CpuDevice device) : IClassFixture<CpuDe
         int intermediate,
         int slots,
         PanelFormat format,
-        bool holdsItsPromise = true)
+        bool holdsItsPromise = true,
+        bool quantise = false)
         where TPrecision : struct, IPrecision
     {
         const int Experts = 9, TopK = 3; // with few tokens most experts have none
@@ -66,7 +88,7 @@ public sealed class RoutedExpertsKernels(CpuDevice device) : IClassFixture<CpuDe
         RoutedExperts.Apply<TPrecision>(
             ExecutionEngine.Vector512,
             workers,
-            quantiseActivations: false,
+            quantise,
             x,
             ExpertDispatch.Group(indices, TopK, Experts),
             expert => weights[expert],
@@ -78,9 +100,14 @@ public sealed class RoutedExpertsKernels(CpuDevice device) : IClassFixture<CpuDe
             ArrayView<float> rows = CpuDevice.Bring(host, x);
             ArrayView<int> choice = CpuDevice.Bring(host, indices);
             int[] integers = new int[Math.Max(tokens * TopK, Experts + 1)];
+            ArrayView<float> gate = CpuDevice.Bring(host, new float[tokens * TopK * intermediate]);
+            ArrayView<float> up = CpuDevice.Bring(host, new float[tokens * TopK * intermediate]);
+            (int codes, int scales) = RoutedExperts.QuantisedRoom.Lengths(tokens, TopK, hidden, intermediate);
+            RoutedExperts.QuantisedRoom quantised = new(
+                gate, up, CpuDevice.Bring(host, new float[codes]), CpuDevice.Bring(host, new float[scales]));
             RoutedExperts.ExpertRoom room = new(
-                CpuDevice.Bring(host, new float[tokens * TopK * intermediate]),
-                CpuDevice.Bring(host, new float[tokens * TopK * intermediate]),
+                gate,
+                up,
                 CpuDevice.Bring(host, integers),
                 CpuDevice.Bring(host, integers),
                 CpuDevice.Bring(host, integers));
@@ -88,7 +115,14 @@ public sealed class RoutedExpertsKernels(CpuDevice device) : IClassFixture<CpuDe
             {
                 foreach (DeviceExperts batch in experts.Batches(indices, workers))
                 {
-                    RoutedExperts.Launch<TPrecision>(host, rows, choice, TopK, batch, room, y);
+                    if (quantise)
+                    {
+                        RoutedExperts.LaunchQuantised<TPrecision>(host, rows, choice, TopK, batch, quantised, y);
+                    }
+                    else
+                    {
+                        RoutedExperts.Launch<TPrecision>(host, rows, choice, TopK, batch, room, y);
+                    }
                 }
             });
             Check.SameBits(
