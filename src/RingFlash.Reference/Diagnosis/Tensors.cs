@@ -67,6 +67,12 @@ internal static class Tensors
     /// <returns>The identity, or rounding to bfloat16.</returns>
     public static Func<float, float> Rounding(this ForwardOperators<float> operators)
     {
+        // Not a twin's own sum, which may be wrong on purpose.
+        while (operators is ForwardingOperators<float> twin)
+        {
+            operators = twin.Inner;
+        }
+
         HostTensor<float> one = new(1), small = new(1);
         (one.Values[0], small.Values[0]) = (1f, 1f / 4096);
         return operators.ResidualAdd(one, small).Values[0] == 1f ? BFloat16.Round : value => value;
