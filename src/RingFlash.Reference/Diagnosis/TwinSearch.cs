@@ -291,10 +291,14 @@ internal sealed class TwinSearch
                     continue;
                 }
 
-                PairsRun++;
-                if (Measure([a, b], tap) is double error)
+                // Which is made first matters where both replace the same operator.
+                foreach (Suspect[] pair in new[] { new[] { a, b }, [b, a] })
                 {
-                    pairs.Add(([a, b], error));
+                    PairsRun++;
+                    if (Measure(pair, tap) is double error)
+                    {
+                        pairs.Add((pair, error));
+                    }
                 }
             }
         }
