@@ -48,6 +48,7 @@ internal static class AttentionMistakes
             [
                 Masked("no mask: every query sees every key", (_, _, _) => true),
                 Masked("own token hidden", (query, key, _) => key < query || query == 0),
+                Masked("own token hidden but the first's", (query, key, _) => key < query || query + key == 0),
                 Masked("next token seen", (query, key, _) => key <= query + 1),
                 Masked("later tokens only", (query, key, _) => key >= query),
                 Masked("padding ignored", (query, key, _) => key <= query, ignorePadding: true),

@@ -24,6 +24,16 @@ internal static class HeadMistakes
             Variants = [Head(string.Empty, (o, w, x, head) => o.LinearProjection(x, w.WordEmbeddings, []))],
         },
         new(
+            "head.before-norm",
+            "the head reading the hidden state before the final norm",
+            ModelBlocks.Head,
+            "h · W_headᵀ",
+            "RMSNorm(h) · W_headᵀ",
+            "logits taken from the last layer's output")
+        {
+            Variants = [new(string.Empty, BeforeNorm)],
+        },
+        new(
             "head.normalised",
             "the head's weights normalised at load",
             ModelBlocks.Head,
@@ -106,6 +116,21 @@ internal static class HeadMistakes
             IsPrecision = true,
         },
     ];
+
+    private static ModelParts BeforeNorm(ModelParts parts)
+    {
+        HostTensor<float>? before = null;
+        return parts.Hook((o, w) => new HookedOperators(o, w)
+        {
+            Norm = (ops, call) =>
+            {
+                before = call.Place == Place.FinalNorm ? call.X : before;
+                return ops.RmsNorm(call.X, call.Weight, call.Epsilon);
+            },
+            Product = (ops, x, weight, bias) => ops.LinearProjection(
+                ReferenceEquals(weight, w.LanguageModelHead) && before?.Rows == x.Rows ? before : x, weight, bias),
+        });
+    }
 
     private static MistakeVariant Head(
         string value,

@@ -36,6 +36,13 @@ internal static class RouterMistakes
             string.Empty,
             (string.Empty, rules => rules with { BiasFactor = -1 })),
         Rule(
+            "router.bias-on-logits",
+            "the expert bias added to the logits",
+            "chosen by sigmoid(logits + bias)",
+            "chosen by sigmoid(logits) + bias",
+            string.Empty,
+            (string.Empty, rules => rules with { BiasOnLogits = true })),
+        Rule(
             "router.factor",
             "routed_scaling_factor not applied once",
             "w · factor⁰ or w · factor²",
@@ -97,6 +104,7 @@ internal static class RouterMistakes
             "w = factor · s[chosen] / Σ s[chosen], s = sigmoid(logits)",
             "Megatron-LM#955: top-k before and after softmax differ",
             ("chosen as published", rules => rules with { Weight = ScoreKind.SoftmaxOfChosen }),
+            ("chosen as published, over scores", rules => rules with { Weight = ScoreKind.SoftmaxOfChosenScores }),
             ("chosen by logits + bias", rules => rules with
             {
                 Choice = ScoreKind.Logit, Weight = ScoreKind.SoftmaxOfChosen,
@@ -272,6 +280,8 @@ internal static class RouterMistakes
                     rules => rules with { BFloat16 = true })),
                 new("scores and weights rounded", parts => RouterRules.Change(
                     parts, rules => rules with { BFloat16 = true })),
+                new("finished weights rounded", parts => RouterRules.Change(
+                    parts, rules => rules with { BFloat16Weights = true })),
                 Bias("bias rounded", bias => BFloat16.Round(bias)),
             ],
         },

@@ -20,6 +20,9 @@ internal enum ScoreKind
 
     /// <summary>sigmoid(logit), but softmax over the chosen logits as weights.</summary>
     SoftmaxOfChosen,
+
+    /// <summary>sigmoid(logit), but softmax over the chosen scores as weights.</summary>
+    SoftmaxOfChosenScores,
 }
 
 /// <summary>How a group is scored.</summary>
@@ -56,6 +59,9 @@ internal sealed record RouterRules
     /// <summary>The factor on the bias.</summary>
     public float BiasFactor { get; init; } = 1;
 
+    /// <summary>Whether the bias is added to the logits, before they become scores to choose by.</summary>
+    public bool BiasOnLogits { get; init; }
+
     /// <summary>How groups are scored.</summary>
     public GroupScoreKind GroupScore { get; init; }
 
@@ -86,6 +92,9 @@ internal sealed record RouterRules
     /// <summary>Whether scores and weights are rounded to bfloat16.</summary>
     public bool BFloat16 { get; init; }
 
+    /// <summary>Whether the finished weights are rounded to bfloat16.</summary>
+    public bool BFloat16Weights { get; init; }
+
     /// <summary>Changes the rules of a model.</summary>
     /// <param name="parts">The model.</param>
     /// <param name="change">The change; it adds to those made before.</param>
@@ -111,8 +120,11 @@ internal sealed record RouterRules
     public float Decide(
         RouterShape shape, float[] logits, float[] sigmoid, float[] bias, Span<int> indices, Span<float> weights)
     {
-        float[] choice = Scores(Choice, logits, sigmoid);
-        float[] biased = [.. choice.Select((score, e) => score + (BiasInChoice ? BiasFactor * bias[e] : 0f))];
+        float[] choice = BiasOnLogits
+            ? [.. logits.Select((logit, e) => Sigmoid.Apply(logit + (BiasFactor * bias[e])))]
+            : Scores(Choice, logits, sigmoid);
+        bool addBias = BiasInChoice && !BiasOnLogits;
+        float[] biased = [.. choice.Select((score, e) => score + (addBias ? BiasFactor * bias[e] : 0f))];
         float margin = float.PositiveInfinity;
         if (shape.Groups > 1)
         {
@@ -139,6 +151,10 @@ internal sealed record RouterRules
         {
             Softmax.Scalar<Float32Precision>([.. chosen.Select(e => logits[e])], [], own);
         }
+        else if (Weight == ScoreKind.SoftmaxOfChosenScores)
+        {
+            Softmax.Scalar<Float32Precision>([.. chosen.Select(e => sigmoid[e])], [], own);
+        }
 
         float sum = Round((NormaliseOverAll ? scores : own).Aggregate(0f, (total, value) => total + value));
         for (int k = 0; k < chosen.Length; k++)
@@ -150,7 +166,7 @@ internal sealed record RouterRules
                 weight = Round(weight * shape.ScalingFactor);
             }
 
-            weights[k] = weight;
+            weights[k] = BFloat16Weights ? Numerics.BFloat16.Round(weight) : weight;
         }
     }
 
