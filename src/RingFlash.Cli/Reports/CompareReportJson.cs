@@ -61,6 +61,7 @@ internal static class CompareReportJson
         Strings(json, "preflight", report.Preflight);
         Strings(json, "missing", report.Missing);
         Strings(json, "doubles", report.Doubles);
+        Strings(json, "misfits", report.Misfits);
         Strings(json, "unmapped", report.Unmapped);
         Strings(json, "notDumped", report.NotDumped);
         Strings(json, "notCompared", report.NotCompared);

@@ -30,7 +30,8 @@ public sealed partial class CandidateComparer
         bool isChecked = isolated.Exists(finding => finding.Verdict != Verdict.NotChecked && Tells(finding.Tap))
             || (!options.Isolated && drift.Exists(point => Tells(point.Tap)))
             || routers.Exists(finding => finding.Verdict != Verdict.NotChecked);
-        bool isIncomplete = !options.AllowMissing && (coverage.Missing.Count > 0 || candidate.Doubles.Count > 0);
+        bool isIncomplete = !options.AllowMissing
+            && (coverage.Missing.Count > 0 || candidate.Doubles.Count > 0 || candidate.Misfits.Count > 0);
         ComparisonOutcome outcome = ids.Length > 0 ? ComparisonOutcome.NotChecked
             : first is not null ? ComparisonOutcome.Differs
             : !isChecked ? ComparisonOutcome.NotChecked
@@ -50,11 +51,12 @@ public sealed partial class CandidateComparer
             Variants = names,
             Routers = routers,
             Logits = logits,
-            Preflight = ids.Length > 0 ? [ids, .. options.Preflight] : options.Preflight,
+            Preflight = ids.Length > 0 && options.Preflight.Count == 0 ? [ids] : options.Preflight,
             Missing = coverage.Missing,
             NotDumped = coverage.NotDumped,
             Unmapped = candidate.Unmapped,
             Doubles = candidate.Doubles,
+            Misfits = candidate.Misfits,
             NotCompared = notCompared,
             Unseen = Unseen(),
             Notes = candidate.Notes,

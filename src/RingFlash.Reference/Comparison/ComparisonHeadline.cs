@@ -24,12 +24,15 @@ internal static class ComparisonHeadline
             ComparisonOutcome.NotChecked when ids.Length > 0 => $"NOT CHECKED: {ids}; no number was compared",
             ComparisonOutcome.NotChecked => "NOT CHECKED: " + NothingCompared(report),
             ComparisonOutcome.Incomplete => "INCOMPLETE: what was compared agrees, but "
-                + $"{Count(report.Missing.Count + report.Doubles.Count, "tap is", "taps are")} missing or double, the "
-                + $"first {report.Missing.Concat(report.Doubles).First()}; --allow-missing accepts that",
+                + $"{Count(Gaps(report).Length, "tap is", "taps are")} missing, double or of other axes, the first "
+                + $"{Gaps(report)[0]}; --allow-missing accepts that",
             _ => "AGREES: " + Agreement(report),
         };
         return head + Left(report);
     }
+
+    private static string[] Gaps(ComparisonReport report) =>
+        [.. report.Missing, .. report.Doubles, .. report.Misfits];
 
     private static string Describe(FirstFault fault)
     {

@@ -74,6 +74,9 @@ public sealed record ComparisonReport
     /// <summary>Taps that several tensors of the dump claim.</summary>
     public IReadOnlyList<string> Doubles { get; init; } = [];
 
+    /// <summary>Taps of the dump that have other axes or lack a part, with the reason; not compared.</summary>
+    public IReadOnlyList<string> Misfits { get; init; } = [];
+
     /// <summary>Taps of the dump that were not compared, with the reason.</summary>
     public IReadOnlyList<string> NotCompared { get; init; } = [];
 

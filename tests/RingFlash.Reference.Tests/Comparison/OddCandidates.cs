@@ -56,6 +56,23 @@ public sealed class OddCandidates : IDisposable
         Assert.NotEmpty(allowed.Missing);
     }
 
+    /// <summary>The reader puts aside what has other axes; the rest agreeing is no agreement.</summary>
+    [Fact]
+    public void ATapOfOtherAxesIsIncomplete()
+    {
+        Candidate rest = Where((name, _) => !name.EndsWith(".mlp.output", StringComparison.Ordinal));
+        Candidate misfit = new()
+        {
+            Description = rest.Description,
+            Taps = rest.Taps,
+            Misfits = ["model.layers.0.mlp.output: [1, 23, 64] where [1, 24, 64] is declared"],
+        };
+        ComparisonReport report = Compare(misfit);
+        Assert.Equal((ComparisonOutcome.Incomplete, 1), (report.Outcome, report.ExitCode));
+        Assert.Contains("[1, 23, 64]", report.Headline, StringComparison.Ordinal);
+        Assert.Equal(misfit.Misfits, report.Misfits);
+    }
+
     [Fact]
     public void AKindThatIsNowhereWasNotDumpedAndTheVerdictSaysSo()
     {
