@@ -27,7 +27,7 @@ for case in flash-full-f32 flash-layers-f32 mini-full-f32 fp8-gemm yarn-tables t
 done
 cp tools/Devices/run.sh tools/Devices/torch_device.py "$package"
 chmod +x "$package/run.sh"
-tar -C "$work" -cJf "$target/ringflash-device.tar.xz" ringflash-device
+XZ_OPT=-9 tar -C "$work" -cJf "$target/ringflash-device.tar.xz" ringflash-device
 
 bytes=$(stat -c %s "$target/ringflash-device.tar.xz")
 echo "$target/ringflash-device.tar.xz: $bytes bytes"
