@@ -79,7 +79,7 @@ internal static class CaptureCommand
             "ringflash capture synthetic:ring-mini-2.0@7 --ids 1,2,3 --layers 0,1,19 --out mini-case",
             "ringflash capture flash-3 --ids 1,2,3 --precision bfloat16 --out flash-3-case",
             "ringflash capture Ring-mini-2.0 --ids 1,2,3 --memory-limit 8GB --out mini-8gb-case",
-            "ringflash capture synthetic:tiny@7 --ids 1,2,3 --mistake rotary.missing --taps mlp,logits --out broken",
+            "ringflash capture synthetic:ring-mini-2.0@7 --ids 1,2,3 --mistake rotary.missing --out broken",
             "ringflash verify flash-3-case --model flash-3")
         {
             model, ids, output, layers, precision, engine, taps, mistake, memoryLimit, json,

@@ -52,7 +52,7 @@ internal static class CompareCommand
             "compare",
             "Compares tensors that another program dumped with the reference, and names the first wrong operator.",
             "ringflash compare golden/tiny-f32 my-dump --html report.html",
-            "ringflash compare synthetic:tiny@7 vllm-dump --map vllm --ids 1,2,3",
+            "ringflash compare synthetic:ring-mini-2.0@7 vllm-dump --map vllm --ids 1,2,3",
             "ringflash compare Ring-mini-2.0 their-dump --precision bfloat16 --json report.json --junit report.xml");
         arguments.AddTo(command);
         command.Add(precision);

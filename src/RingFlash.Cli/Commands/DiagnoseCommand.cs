@@ -40,7 +40,7 @@ internal static class DiagnoseCommand
             "diagnose",
             "Runs the reference with known mistakes and says which of them gives what another program dumped.",
             "ringflash diagnose golden/tiny-f32 my-dump",
-            "ringflash diagnose synthetic:tiny@7 vllm-dump --map vllm --ids 1,2,3 --json diagnosis.json",
+            "ringflash diagnose synthetic:ring-mini-2.0@7 vllm-dump --map vllm --ids 1,2,3 --json diagnosis.json",
             "ringflash diagnose --list");
         arguments.AddTo(command);
         foreach (Argument argument in command.Arguments)
@@ -103,6 +103,10 @@ internal static class DiagnoseCommand
     {
         string? json = OutputFile.Check(jsonPath, "--json", context.CurrentDirectory, [request.Candidate]);
         using ComparisonInputs inputs = ComparisonInputs.Open(request, context.CurrentDirectory);
+        options = options with
+        {
+            Preflight = inputs.Preflight(request.Candidate, context.CurrentDirectory, cancellation).Lines,
+        };
         DiagnosisReport report = TerminalProgress.Run<(string Step, double Fraction), DiagnosisReport>(
             context,
             at => at,

@@ -1,7 +1,4 @@
-using System.IO;
-using System.Text.Encodings.Web;
 using System.Text.Json;
-using RingFlash.Reference.Checkpoint;
 using RingFlash.Reference.Comparison;
 using static RingFlash.Cli.Reports.JsonValues;
 
@@ -20,7 +17,7 @@ internal static class CompareReportJson
     /// <param name="path">The file.</param>
     /// <param name="report">The report.</param>
     public static void Save(string path, ComparisonReport report) =>
-        AtomicFile.Write(path, stream => Write(stream, report));
+        JsonFile.Save(path, Schema, json => WriteReport(json, report));
 
     /// <summary>The word for an outcome.</summary>
     /// <param name="outcome">The outcome.</param>
@@ -33,22 +30,8 @@ internal static class CompareReportJson
         _ => "not-checked",
     };
 
-    private static void Write(Stream stream, ComparisonReport report)
-    {
-        JsonWriterOptions options = new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-        using (Utf8JsonWriter json = new(stream, options))
-        {
-            WriteReport(json, report);
-        }
-
-        stream.WriteByte((byte)'\n');
-    }
-
     private static void WriteReport(Utf8JsonWriter json, ComparisonReport report)
     {
-        json.WriteStartObject();
-        json.WriteString("schema", Schema);
-        json.WriteString("tool", $"ringflash {ToolVersion.Text}");
         json.WriteString("headline", report.Headline);
         json.WriteString("outcome", WordOf(report.Outcome));
         json.WriteNumber("exitCode", report.ExitCode);
@@ -96,7 +79,6 @@ internal static class CompareReportJson
 
         json.WriteEndArray();
         WriteLogits(json, report.Logits);
-        json.WriteEndObject();
     }
 
     private static void WriteFault(Utf8JsonWriter json, FirstFault? fault)

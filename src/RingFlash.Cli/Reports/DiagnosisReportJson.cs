@@ -1,9 +1,6 @@
 using System.Collections.Generic;
-using System.IO;
 using System.Linq;
-using System.Text.Encodings.Web;
 using System.Text.Json;
-using RingFlash.Reference.Checkpoint;
 using RingFlash.Reference.Diagnosis;
 using static RingFlash.Cli.Reports.JsonValues;
 
@@ -21,14 +18,14 @@ internal static class DiagnosisReportJson
     /// <summary>Writes the file, whole or not at all.</summary>
     /// <param name="path">The file.</param>
     /// <param name="report">The report.</param>
-    public static void Save(string path, DiagnosisReport report) => Write(path, json =>
+    public static void Save(string path, DiagnosisReport report) => JsonFile.Save(path, Schema, json =>
     {
-        json.WriteString("schema", Schema);
         json.WriteString("reference", report.Comparison.Reference);
         json.WriteString("candidate", report.Comparison.Candidate);
         json.WriteString("precision", report.Comparison.Precision);
         json.WriteString("outcome", WordOf(report.Outcome));
         json.WriteString("headline", report.Headline);
+        json.WriteNumber("exitCode", report.ExitCode);
         json.WriteStartArray("findings");
         foreach (DiagnosisFinding finding in report.Findings)
         {
@@ -36,43 +33,42 @@ internal static class DiagnosisReportJson
         }
 
         json.WriteEndArray();
-        Strings(json, "not_explained", report.NotExplained);
+        Strings(json, "notExplained", report.NotExplained);
         json.WriteStartArray("hints");
         foreach (DiagnosisHint hint in report.Hints)
         {
             json.WriteStartObject();
             WriteMistakes(json, "mistakes", hint.Mistakes);
             Real(json, "distance", hint.Distance);
-            Real(json, "reference_distance", hint.Reference);
+            Real(json, "referenceDistance", hint.Reference);
             json.WriteEndObject();
         }
 
         json.WriteEndArray();
         Strings(json, "excluded", report.Excluded);
-        Strings(json, "not_shown", report.NotShown);
-        Strings(json, "not_run", report.NotRun);
+        Strings(json, "notShown", report.NotShown);
+        Strings(json, "notRun", report.NotRun);
         json.WriteNumber("twins", report.TwinsRun);
         json.WriteNumber("pairs", report.PairsRun);
         Strings(json, "notes", [.. report.Comparison.Preflight, .. report.Comparison.Notes, .. report.Notes]);
-        json.WriteString("first_fault", report.Comparison.FirstFault?.Id);
-        json.WriteNumber("seconds", report.Elapsed.TotalSeconds);
+        json.WriteString("firstFault", report.Comparison.FirstFault?.Id);
+        Real(json, "elapsedSeconds", report.Elapsed.TotalSeconds);
     });
 
     /// <summary>Writes the catalogue.</summary>
     /// <param name="path">The file.</param>
-    public static void SaveCatalogue(string path) => Write(path, json =>
+    public static void SaveCatalogue(string path) => JsonFile.Save(path, CatalogueSchema, json =>
     {
-        json.WriteString("schema", CatalogueSchema);
         json.WriteStartArray("mistakes");
         foreach (Mistake mistake in MistakeCatalogue.All)
         {
             json.WriteStartObject();
             json.WriteString("id", mistake.Id);
             json.WriteString("sentence", mistake.Sentence);
-            json.WriteString("acts_in", DiagnosisReportTable.Words(mistake.Blocks));
+            json.WriteString("actsIn", DiagnosisReportTable.Words(mistake.Blocks));
             json.WriteString("wrong", mistake.Wrong);
             json.WriteString("right", mistake.Right);
-            json.WriteString("seen_in", mistake.SeenIn);
+            json.WriteString("seenIn", mistake.SeenIn);
             Strings(json, "ways", [.. mistake.Variants.Select(variant => variant.Value)]);
             json.WriteEndObject();
         }
@@ -89,26 +85,17 @@ internal static class DiagnosisReportJson
         _ => "not-checked",
     };
 
-    private static void Write(string path, System.Action<Utf8JsonWriter> body) => AtomicFile.Write(path, stream =>
-    {
-        JsonWriterOptions options = new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-        using Utf8JsonWriter json = new(stream, options);
-        json.WriteStartObject();
-        body(json);
-        json.WriteEndObject();
-    });
-
     private static void WriteFinding(Utf8JsonWriter json, DiagnosisFinding finding)
     {
         json.WriteStartObject();
         WriteMistakes(json, "mistakes", finding.Mistakes);
-        WriteLists(json, "not_told_apart", finding.NotToldApart);
-        WriteLists(json, "less_likely", finding.LessLikely);
+        WriteLists(json, "notToldApart", finding.NotToldApart);
+        WriteLists(json, "lessLikely", finding.LessLikely);
         json.WriteString("where", finding.Where);
-        json.WriteString("not_made_in", finding.NotMadeIn);
+        json.WriteString("notMadeIn", finding.NotMadeIn);
         Strings(json, "explains", finding.Explains);
-        Real(json, "over_budget", finding.OverBudget);
-        Real(json, "reference_over_budget", finding.WithoutIt);
+        Real(json, "overBudget", finding.OverBudget);
+        Real(json, "referenceOverBudget", finding.WithoutIt);
         json.WriteEndObject();
     }
 
@@ -147,7 +134,7 @@ internal static class DiagnosisReportJson
         json.WriteString("id", mistake.Mistake.Id);
         json.WriteString("way", mistake.Value);
         json.WriteString("sentence", mistake.Mistake.Sentence);
-        json.WriteString("seen_in", mistake.Mistake.SeenIn);
+        json.WriteString("seenIn", mistake.Mistake.SeenIn);
         json.WriteEndObject();
     }
 }

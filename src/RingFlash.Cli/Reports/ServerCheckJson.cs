@@ -1,10 +1,7 @@
 using System.Collections.Generic;
-using System.IO;
 using System.Linq;
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using RingFlash.Cli.ServerCheck;
-using RingFlash.Reference.Checkpoint;
 using RingFlash.Reference.Verification;
 
 namespace RingFlash.Cli.Reports;
@@ -21,37 +18,27 @@ internal static class ServerCheckJson
     /// <param name="path">The file.</param>
     /// <param name="report">The report.</param>
     public static void Save(string path, ServerCheckReport report) =>
-        AtomicFile.Write(path, stream => Write(stream, report));
+        JsonFile.Save(path, Schema, json => WriteReport(json, report));
 
-    private static void Write(Stream stream, ServerCheckReport report)
+    private static void WriteReport(Utf8JsonWriter json, ServerCheckReport report)
     {
-        JsonWriterOptions options = new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-        using (Utf8JsonWriter json = new(stream, options))
-        {
-            json.WriteStartObject();
-            json.WriteString("schema", Schema);
-            json.WriteString("tool", $"ringflash {ToolVersion.Text}");
-            json.WriteString("headline", ServerVerdict.Headline(report));
-            json.WriteString("verdict", Word(report.Verdict));
-            json.WriteNumber("exitCode", report.ExitCode);
-            json.WriteString("address", report.Address);
-            json.WriteString("model", report.Model);
-            json.WriteString("precision", report.Precision);
-            json.WriteNumber("requests", report.Requests);
-            json.WriteNumber("compared", report.Compared);
-            Strings(json, "failures", report.Failures);
-            WriteServer(json, report.Identity);
-            WritePrompts(json, report);
-            WriteBand(json, report.Band);
-            WriteScores(json, report);
-            WriteGreedy(json, report.Greedy);
-            WriteExperts(json, report.Experts);
-            WriteInvariance(json, report);
-            WriteOddities(json, report);
-            json.WriteEndObject();
-        }
-
-        stream.WriteByte((byte)'\n');
+        json.WriteString("headline", ServerVerdict.Headline(report));
+        json.WriteString("verdict", Word(report.Verdict));
+        json.WriteNumber("exitCode", report.ExitCode);
+        json.WriteString("address", report.Address);
+        json.WriteString("model", report.Model);
+        json.WriteString("precision", report.Precision);
+        json.WriteNumber("requests", report.Requests);
+        json.WriteNumber("compared", report.Compared);
+        Strings(json, "failures", report.Failures);
+        WriteServer(json, report.Identity);
+        WritePrompts(json, report);
+        WriteBand(json, report.Band);
+        WriteScores(json, report);
+        WriteGreedy(json, report.Greedy);
+        WriteExperts(json, report.Experts);
+        WriteInvariance(json, report);
+        WriteOddities(json, report);
     }
 
     private static void WriteServer(Utf8JsonWriter json, ServerIdentity? server)

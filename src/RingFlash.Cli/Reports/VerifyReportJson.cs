@@ -1,6 +1,5 @@
 using System.Collections.Generic;
 using System.IO;
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using RingFlash.Cli.Commands;
 using RingFlash.Reference.Checkpoint;
@@ -30,23 +29,11 @@ internal static class VerifyReportJson
     /// <param name="stream">Where to.</param>
     /// <param name="report">The report.</param>
     /// <param name="missing">Engines that were wanted and are not here.</param>
-    public static void Write(Stream stream, VerifyReport report, IReadOnlyList<MissingEngine> missing)
-    {
-        // Relaxed: the file is never pasted into HTML, and people read "u·gauge" more easily than its escape.
-        JsonWriterOptions options = new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-        using (Utf8JsonWriter json = new(stream, options))
-        {
-            WriteReport(json, report, missing);
-        }
-
-        stream.WriteByte((byte)'\n');
-    }
+    public static void Write(Stream stream, VerifyReport report, IReadOnlyList<MissingEngine> missing) =>
+        JsonFile.Write(stream, Schema, json => WriteReport(json, report, missing));
 
     private static void WriteReport(Utf8JsonWriter json, VerifyReport report, IReadOnlyList<MissingEngine> missing)
     {
-        json.WriteStartObject();
-        json.WriteString("schema", Schema);
-        json.WriteString("tool", $"ringflash {ToolVersion.Text}");
         json.WriteString("headline", report.Headline);
         json.WriteNumber("exitCode", report.ExitCode);
         json.WriteNumber("passed", report.Passed);
@@ -72,7 +59,6 @@ internal static class VerifyReportJson
         }
 
         json.WriteEndArray();
-        json.WriteEndObject();
     }
 
     private static void WriteCase(Utf8JsonWriter json, CaseResult run)

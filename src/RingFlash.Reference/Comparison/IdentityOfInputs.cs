@@ -9,25 +9,36 @@ internal static class IdentityOfInputs
     /// <param name="reference">The reference.</param>
     /// <param name="candidate">The candidate.</param>
     /// <returns>The difference in words; empty when there is none or nothing is known.</returns>
-    public static string Difference(ComparisonReference reference, Candidate candidate)
+    public static string Difference(ComparisonReference reference, Candidate candidate) =>
+        candidate.Inputs.TryGetValue("input_ids", out CandidateTap? tap)
+            ? Difference(tap, reference.Input.Ids, "token ids")
+            : string.Empty;
+
+    /// <summary>Compares one input. It was aligned where it could be; another length is not the same.</summary>
+    /// <param name="tap">The candidate's.</param>
+    /// <param name="ours">[batch · tokens], the reference's.</param>
+    /// <param name="what">The input in words, plural.</param>
+    /// <returns>The difference in words; empty when there is none.</returns>
+    public static string Difference(CandidateTap tap, long[] ours, string what)
     {
-        if (!candidate.Inputs.TryGetValue("input_ids", out CandidateTap? tap))
+        long[] theirs = tap.ReadInt64();
+        int expected = tap.Rows?.Count ?? ours.Length;
+        if (theirs.Length != expected)
         {
-            return string.Empty;
+            return FormattableString.Invariant(
+                $"{what} differ: {theirs.Length} of them, the reference has {expected}");
         }
 
-        long[] theirs = tap.ReadInt64(), ours = reference.Input.Ids;
         for (int index = 0; index < theirs.Length; index++)
         {
             int row = tap.Rows?[index] ?? index;
-            if (row < ours.Length && theirs[index] != ours[row])
+            if (theirs[index] != ours[row])
             {
-                return $"token ids differ: token {row} is {theirs[index]}, the reference has {ours[row]}";
+                return FormattableString.Invariant(
+                    $"{what} differ: token {row} has {theirs[index]} where the reference has {ours[row]}");
             }
         }
 
-        return (tap.Rows?.Count ?? ours.Length) == theirs.Length
-            ? string.Empty
-            : $"token ids differ: {theirs.Length} of them, the reference has {ours.Length}";
+        return string.Empty;
     }
 }

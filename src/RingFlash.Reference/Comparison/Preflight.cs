@@ -64,8 +64,8 @@ public static class Preflight
                 Id, PreflightSeverity.Fine, "token ids: not in the dump, so that they are equal is taken on trust");
         }
 
-        string? difference = Difference(tap, input.Ids, "token ids");
-        return difference is null
+        string difference = IdentityOfInputs.Difference(tap, input.Ids, "token ids");
+        return difference.Length == 0
             ? new PreflightFinding(Id, PreflightSeverity.Fine, "token ids: equal")
             : new PreflightFinding(Id, PreflightSeverity.Stop, difference);
     }
@@ -80,8 +80,8 @@ public static class Preflight
 
         long[] positions = input.Positions
             ?? [.. Enumerable.Range(0, input.Ids.Length).Select(row => (long)(row % input.Tokens))];
-        string? difference = Difference(tap, positions, "positions");
-        return difference is null
+        string difference = IdentityOfInputs.Difference(tap, positions, "positions");
+        return difference.Length == 0
             ? new PreflightFinding(Id, PreflightSeverity.Fine, "positions: equal")
             : new PreflightFinding(
                 Id, PreflightSeverity.Warning, $"{difference}; everything behind the rotation differs with them");
@@ -114,32 +114,6 @@ public static class Preflight
                 Id,
                 PreflightSeverity.Warning,
                 "attention mask: padding stands elsewhere; real tokens are compared, in their order");
-    }
-
-    // The inputs were aligned where they could be; what still has another length is not the same.
-    private static string? Difference(CandidateTap tap, long[] ours, string what)
-    {
-        long[] theirs = tap.ReadInt64();
-        int expected = tap.Rows?.Count ?? ours.Length;
-        if (theirs.Length != expected)
-        {
-            return string.Create(
-                CultureInfo.InvariantCulture,
-                $"{what} differ: {theirs.Length} where the reference has {expected}");
-        }
-
-        for (int index = 0; index < theirs.Length; index++)
-        {
-            int row = tap.Rows?[index] ?? index;
-            if (theirs[index] != ours[row])
-            {
-                return string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"{what} differ: token {row} has {theirs[index]} where the reference has {ours[row]}");
-            }
-        }
-
-        return null;
     }
 
     private static IEnumerable<PreflightFinding> Contents(Candidate candidate)

@@ -8,12 +8,11 @@ using RingFlash.Reference.Operators;
 namespace RingFlash.Reference.Verification;
 
 /// <summary>
-/// A set of operators that remembers where each tensor came from. It computes nothing itself: every member forwards,
-/// and notes the operator, how many elementary operations lie behind the result, and how its gauge would be computed.
+/// A set of operators that remembers where each tensor came from. It computes nothing itself: members forward and note
+/// the operator, how many elementary operations lie behind the result, and how its gauge would be computed.
 /// </summary>
-internal sealed class MeasuredOperators : ForwardOperators<float>
+internal sealed class MeasuredOperators : ForwardingOperators<float>
 {
-    private readonly ForwardOperators<float> inner;
     private readonly Float32Operators<Float32Precision> gauges;
     private readonly Action betweenOperators;
     // By the elements and not by the tensor around them: a reshaped tensor has the same history.
@@ -24,17 +23,11 @@ internal sealed class MeasuredOperators : ForwardOperators<float>
     /// <param name="workers">The threads for gauges.</param>
     /// <param name="betweenOperators">Called before every operator; may throw to stop.</param>
     public MeasuredOperators(ForwardOperators<float> inner, WorkerPool workers, Action betweenOperators)
+        : base(inner)
     {
-        this.inner = inner;
         this.betweenOperators = betweenOperators;
         gauges = new Float32Operators<Float32Precision>(ExecutionEngine.Vector512, workers);
     }
-
-    /// <inheritdoc/>
-    public override string EngineName => inner.EngineName;
-
-    /// <inheritdoc/>
-    public override string PrecisionName => inner.PrecisionName;
 
     /// <summary>The origin of a tensor.</summary>
     /// <param name="tensor">Any tensor of the pass.</param>
@@ -50,7 +43,7 @@ internal sealed class MeasuredOperators : ForwardOperators<float>
     public override HostTensor<float> TokenEmbedding(long[] ids, int batch, WeightMatrix table)
     {
         betweenOperators();
-        HostTensor<float> y = inner.TokenEmbedding(ids, batch, table);
+        HostTensor<float> y = Inner.TokenEmbedding(ids, batch, table);
         return Note(y, Origin.Of(nameof(TokenEmbedding), 0, [], () => Absolute(y), 0, 0));
     }
 
@@ -60,7 +53,7 @@ internal sealed class MeasuredOperators : ForwardOperators<float>
     {
         ArgumentNullException.ThrowIfNull(table);
         betweenOperators();
-        (HostTensor<float> cosine, HostTensor<float> sine) = inner.RotaryTables(table, positions, batch);
+        (HostTensor<float> cosine, HostTensor<float> sine) = Inner.RotaryTables(table, positions, batch);
 
         // One rounding each of sine or cosine (1 ulp in torch), and of the scaling: 4 units of the scaled size 1.
         HostTensor<float> Gauge()
@@ -79,7 +72,7 @@ internal sealed class MeasuredOperators : ForwardOperators<float>
     {
         ArgumentNullException.ThrowIfNull(weight);
         betweenOperators();
-        HostTensor<float> y = inner.RmsNorm(x, weight, epsilon);
+        HostTensor<float> y = Inner.RmsNorm(x, weight, epsilon);
         double units = ErrorBudget.ChainUnits(4 + (weight.Length / 128.0));
         return Note(y, Origin.Of(nameof(RmsNorm), 1, [OriginOf(x)], () => Absolute(y), units, 2));
     }
@@ -89,7 +82,7 @@ internal sealed class MeasuredOperators : ForwardOperators<float>
     {
         ArgumentNullException.ThrowIfNull(weight);
         betweenOperators();
-        HostTensor<float> y = inner.LinearProjection(x, weight, bias);
+        HostTensor<float> y = Inner.LinearProjection(x, weight, bias);
         return Note(y, Product(nameof(LinearProjection), x, weight, Absolute(bias)));
     }
 
@@ -99,23 +92,18 @@ internal sealed class MeasuredOperators : ForwardOperators<float>
     {
         betweenOperators();
         (HostTensor<float> query, HostTensor<float> key, HostTensor<float> value) =
-            inner.QueryKeyValueSplit(queryKeyValue, heads, keyValueHeads, headDim);
+            Inner.QueryKeyValueSplit(queryKeyValue, heads, keyValueHeads, headDim);
 
         Origin origin = OriginOf(queryKeyValue).CopiedBy(nameof(QueryKeyValueSplit));
         return (Note(query, origin), Note(key, origin), Note(value, origin));
     }
 
     /// <inheritdoc/>
-    public override void CopyTokens(
-        HostTensor<float> source, int from, HostTensor<float> destination, int to, int count) =>
-        inner.CopyTokens(source, from, destination, to, count);
-
-    /// <inheritdoc/>
     public override HostTensor<float> RotaryEmbedding(
         HostTensor<float> x, HostTensor<float> cosine, HostTensor<float> sine)
     {
         betweenOperators();
-        HostTensor<float> y = inner.RotaryEmbedding(x, cosine, sine);
+        HostTensor<float> y = Inner.RotaryEmbedding(x, cosine, sine);
 
         // −(−|x[d+R/2]|)·|sin| makes every term of the first half positive; the second half adds anyway.
         HostTensor<float> Gauge()
@@ -145,7 +133,7 @@ internal sealed class MeasuredOperators : ForwardOperators<float>
         HostTensor<float>? weights)
     {
         betweenOperators();
-        HostTensor<float> context = inner.CausalAttention(shape, query, keys, values, visible, weights);
+        HostTensor<float> context = Inner.CausalAttention(shape, query, keys, values, visible, weights);
         double operations = 4 + (shape.HeadDim / 16.0);
         Origin origin = Origin.Of(
             nameof(CausalAttention), operations, [OriginOf(query), OriginOf(keys), OriginOf(values)], null, 0, 0);
@@ -165,7 +153,7 @@ internal sealed class MeasuredOperators : ForwardOperators<float>
     {
         ArgumentNullException.ThrowIfNull(gate);
         betweenOperators();
-        HostTensor<float> y = inner.RouterLogits(x, gate);
+        HostTensor<float> y = Inner.RouterLogits(x, gate);
 
         // Float32 under every policy: no rounding point.
         return Note(y, Product(nameof(RouterLogits), x, gate, []) with { RoundingPoints = 0 });
@@ -175,7 +163,7 @@ internal sealed class MeasuredOperators : ForwardOperators<float>
     public override HostTensor<float> RouterScores(HostTensor<float> routerLogits)
     {
         betweenOperators();
-        HostTensor<float> y = inner.RouterScores(routerLogits);
+        HostTensor<float> y = Inner.RouterScores(routerLogits);
 
         // 1 ulp ours, 1 or 2 in the reference, which rounds exp, 1 + exp and the quotient.
         return Note(y, Origin.Of(nameof(RouterScores), 1, [OriginOf(routerLogits)], () => Absolute(y), 8, 0));
@@ -186,7 +174,7 @@ internal sealed class MeasuredOperators : ForwardOperators<float>
         HostTensor<float> scores, float[] expertBias, RouterShape shape)
     {
         betweenOperators();
-        RouterDecision<float> decision = inner.GroupLimitedTopK(scores, expertBias, shape);
+        RouterDecision<float> decision = Inner.GroupLimitedTopK(scores, expertBias, shape);
         Origin origin = Origin.Of(
             nameof(GroupLimitedTopK),
             1,
@@ -207,7 +195,7 @@ internal sealed class MeasuredOperators : ForwardOperators<float>
     {
         ArgumentNullException.ThrowIfNull(experts);
         betweenOperators();
-        HostTensor<float> y = inner.RoutedExperts(x, decision, experts);
+        HostTensor<float> y = Inner.RoutedExperts(x, decision, experts);
         ExpertWeights any = experts.Expert(decision.TopKIndices[0]);
         double operations = ErrorBudget.ProductWeight(any.Gate.Inputs) + 1 + ErrorBudget.ProductWeight(any.Down.Inputs);
         Origin origin = Origin.Of(
@@ -219,7 +207,7 @@ internal sealed class MeasuredOperators : ForwardOperators<float>
     public override HostTensor<float> ExpertCombine(HostTensor<float> expertOutputs, RouterDecision<float> decision)
     {
         betweenOperators();
-        HostTensor<float> y = inner.ExpertCombine(expertOutputs, decision);
+        HostTensor<float> y = Inner.ExpertCombine(expertOutputs, decision);
         HostTensor<float> Gauge() => gauges.ExpertCombine(
             Absolute(expertOutputs), decision with { TopKWeights = Absolute(decision.TopKWeights) });
         Origin[] inputs = [OriginOf(expertOutputs), OriginOf(decision.TopKWeights)];
@@ -230,7 +218,7 @@ internal sealed class MeasuredOperators : ForwardOperators<float>
     public override HostTensor<float> SwiGlu(HostTensor<float> gate, HostTensor<float> up)
     {
         betweenOperators();
-        HostTensor<float> y = inner.SwiGlu(gate, up);
+        HostTensor<float> y = Inner.SwiGlu(gate, up);
         return Note(y, Origin.Of(nameof(SwiGlu), 1, [OriginOf(gate), OriginOf(up)], () => Absolute(y), 8, 2));
     }
 
@@ -238,7 +226,7 @@ internal sealed class MeasuredOperators : ForwardOperators<float>
     public override HostTensor<float> ResidualAdd(HostTensor<float> residual, HostTensor<float> update)
     {
         betweenOperators();
-        HostTensor<float> y = inner.ResidualAdd(residual, update);
+        HostTensor<float> y = Inner.ResidualAdd(residual, update);
         HostTensor<float> Gauge() => gauges.ResidualAdd(Absolute(residual), Absolute(update));
         return Note(y, Origin.Of(nameof(ResidualAdd), 1, [OriginOf(residual), OriginOf(update)], Gauge, 2, 1));
     }
@@ -246,7 +234,7 @@ internal sealed class MeasuredOperators : ForwardOperators<float>
     /// <inheritdoc/>
     public override HostTensor<float> Concatenate(HostTensor<float> first, HostTensor<float> second)
     {
-        HostTensor<float> y = inner.Concatenate(first, second);
+        HostTensor<float> y = Inner.Concatenate(first, second);
         Origin a = OriginOf(first), b = OriginOf(second);
         return Note(y, (a.Operations > b.Operations ? a : b).CopiedBy(nameof(Concatenate)));
     }
@@ -256,7 +244,7 @@ internal sealed class MeasuredOperators : ForwardOperators<float>
     {
         ArgumentNullException.ThrowIfNull(logits);
         betweenOperators();
-        HostTensor<float> y = inner.CrossEntropy(logits, targets);
+        HostTensor<float> y = Inner.CrossEntropy(logits, targets);
         double units = ErrorBudget.ChainUnits(8 + (logits.Width / 32.0));
         return Note(y, Origin.Of(nameof(CrossEntropy), 2, [OriginOf(logits)], () => Absolute(y), units, 0));
     }
@@ -264,7 +252,7 @@ internal sealed class MeasuredOperators : ForwardOperators<float>
     /// <inheritdoc/>
     public override HostTensor<float> TotalLoss(HostTensor<float> main, HostTensor<float> multiToken, double factor)
     {
-        HostTensor<float> y = inner.TotalLoss(main, multiToken, factor);
+        HostTensor<float> y = Inner.TotalLoss(main, multiToken, factor);
         return Note(
             y, Origin.Of(nameof(CrossEntropy), 1, [OriginOf(main), OriginOf(multiToken)], () => Absolute(y), 4, 0));
     }

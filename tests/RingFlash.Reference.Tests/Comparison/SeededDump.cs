@@ -81,7 +81,8 @@ internal sealed class SeededDump : IDisposable
         Reference.Dispose();
     }
 
-    private sealed class Dumper(string[] kinds, bool asBFloat16, int layers) : ForwardTrace<float>
+    /// <summary>Keeps what a real dump of a tap set would hold.</summary>
+    internal sealed class Dumper(string[] kinds, bool asBFloat16, int layers) : ForwardTrace<float>
     {
         private readonly HashSet<string> wanted = [.. kinds.SelectMany(kind => kind[0] == '#'
             ? Enumerable.Range(0, layers).Select(layer => string.Create(

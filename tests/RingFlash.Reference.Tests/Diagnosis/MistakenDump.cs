@@ -59,7 +59,7 @@ internal sealed class MistakenDump : IDisposable
             ? new Float32Operators<BFloat16Precision>(ExecutionEngine.Vector512, workers)
             : new Float32Operators<Float32Precision>(ExecutionEngine.Vector512, workers);
         ModelParts parts = ModelParts.Of(configuration, source, operators, Reference.Input, isBFloat16);
-        Dumper dumper = new(SeededDump.TapSets[tapSet], isBFloat16, configuration.LayerCount);
+        SeededDump.Dumper dumper = new(SeededDump.TapSets[tapSet], isBFloat16, configuration.LayerCount);
         vary(parts).Run(dumper);
 
         // As the reader of dumps does: what has other axes is no tap.
@@ -83,45 +83,5 @@ internal sealed class MistakenDump : IDisposable
     {
         workers.Dispose();
         Reference.Dispose();
-    }
-
-    private sealed class Dumper(string[] kinds, bool asBFloat16, int layers) : ForwardTrace<float>
-    {
-        private readonly HashSet<string> wanted = [.. kinds.SelectMany(kind => kind[0] == '#'
-            ? Enumerable.Range(0, layers).Select(layer => string.Create(
-                CultureInfo.InvariantCulture, $"model.layers.{layer}{kind[1..]}"))
-            : [kind])];
-
-        public Dictionary<string, CandidateTap> Taps { get; } = [];
-
-        public override bool Wants(string name) => false;
-
-        public override void Tap(string name, HostTensor<float> tensor) =>
-            Keep(name, tensor, asBFloat16 && !name.Contains(".gate.", StringComparison.Ordinal));
-
-        public override void TapDecision(string name, RouterDecision<float> decision)
-        {
-            string choice = $"{name}.topk_idx";
-            if (wanted.Contains(choice))
-            {
-                float[] values = [.. decision.TopKIndices.Select(index => (float)index)];
-                Taps[choice] =
-                    new ArrayTap(choice, ElementType.Int64, [decision.TopKWeights.Rows, decision.TopK], values);
-            }
-
-            Keep($"{name}.topk_weight", decision.TopKWeights, false);
-        }
-
-        private void Keep(string name, HostTensor<float> tensor, bool rounded)
-        {
-            if (wanted.Contains(name))
-            {
-                Taps[name] = new ArrayTap(
-                    name,
-                    rounded ? ElementType.BFloat16 : ElementType.Float32,
-                    [.. tensor.Shape.ToArray().Select(axis => (long)axis)],
-                    [.. tensor.Values.Select(value => rounded ? BFloat16.Round(value) : value)]);
-            }
-        }
     }
 }
